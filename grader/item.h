@@ -1,0 +1,71 @@
+#pragma once
+#include <cstddef>
+#include <istream>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "grader/mode.h"
+#include "grader/rubric.h"
+
+namespace assay {
+
+// The name an item's record is found by: its own "id", or the number of its line.
+struct ItemId {
+    std::string text;
+    bool is_number = false;  // an integer in the item stays one in the record
+
+    bool operator==(const ItemId&) const = default;
+};
+
+// One thing to grade.
+struct Item {
+    ItemId id;
+    Mode mode = Mode::absolute;
+    std::string instruction;
+    std::string response;    // response A of a pair
+    std::string response_b;  // of a pair alone
+    std::optional<std::string> reference_answer;
+    Rubric rubric;
+};
+
+// What an item may leave out.
+struct ItemDefaults {
+    std::optional<Mode> mode;  // without it, an item's fields decide
+    std::optional<Rubric> rubric;
+};
+
+// A line that is no item. The text is one line: "line 7: instruction: expected a string, found a
+// list".
+struct BadItem : std::runtime_error {
+    BadItem(ItemId item_id, const std::string& message)
+        : std::runtime_error(message), id(std::move(item_id)) {}
+
+    ItemId id;
+};
+
+// Reads {"id"?, "instruction", "response" or "response_A" and "response_B", "reference_answer"?,
+// "rubric"?}; other fields are ignored, null is absent, an empty reference answer too. A rubric is
+// a built-in name, a block of text, or {"criteria", "score1_description", ...}. Throws BadItem.
+Item parse_item(std::string_view json_line, std::size_t line_number,
+                const ItemDefaults& defaults = {});
+
+// The items of a JSONL stream, one by one; a bad line is returned as such and reading goes on.
+class ItemReader {
+public:
+    // The stream must outlive the reader.
+    explicit ItemReader(std::istream& lines, ItemDefaults defaults = {});
+
+    // The next line that is not blank; nullopt at the end. Throws a runtime_error when the stream
+    // fails.
+    std::optional<std::variant<Item, BadItem>> next();
+
+private:
+    std::istream& lines_;
+    ItemDefaults defaults_;
+    std::size_t line_number_ = 0;
+};
+
+}  // namespace assay
