@@ -1,0 +1,142 @@
+#include "grader/record.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <stdexcept>
+
+namespace assay {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view name(VerdictSource source) {
+    return source == VerdictSource::text ? "text" : "forced";
+}
+
+std::string_view name(Finish finish) {
+    constexpr std::array<std::string_view, 3> names{"verdict", "eos", "length"};
+    return names.at(static_cast<std::size_t>(finish));
+}
+
+Json id_json(const ItemId& id) {
+    // An integer beyond 64 bits is not one that parse_item takes, so this one fits.
+    return id.is_number ? Json::parse(id.text) : Json(id.text);
+}
+
+double rounded_to_microseconds(double milliseconds) {
+    return std::round(milliseconds * 1000) / 1000;
+}
+
+void add_verdict(Json& json, const Grade& grade) {
+    const VerdictDistribution& distribution = grade.distribution;
+    if (distribution.mode == Mode::absolute) {
+        json["score"] = grade.verdict.score();
+        json["expected_score"] = distribution.expected_score();
+    } else {
+        json["verdict"] = std::string(1, grade.verdict.symbol);
+        json["p_a"] = distribution.of({'A'});
+    }
+    Json& probabilities = json["probs"] = Json::object();
+    for (const char symbol : legal_verdicts(distribution.mode))
+        probabilities[std::string(1, symbol)] = distribution.of({symbol});
+    json["confidence"] = distribution.of(grade.verdict);
+    json["entropy"] = distribution.entropy();
+}
+
+void add_result(Json& json, const Grade& grade) {
+    add_verdict(json, grade);
+    json["parse"] = name(grade.source);
+    json["feedback"] = grade.feedback;
+    json["finish"] = name(grade.finish);
+    json["tokens"] = {{"prompt", grade.tokens.prompt},
+                      {"cached", grade.tokens.cached},
+                      {"generated", grade.tokens.generated}};
+    json["ms"] = {{"prefill", rounded_to_microseconds(grade.milliseconds.prefill)},
+                  {"decode", rounded_to_microseconds(grade.milliseconds.decode)}};
+}
+
+void add_result(Json& json, const Unscored& unscored) {
+    json["score"] = nullptr;
+    json["reason"] = unscored.reason;
+    json["error"] = unscored.error;
+}
+
+void add_judge(Json& json, const Judge& judge) {
+    if (judge.model.empty()) return;
+    Json& entry = json["judge"] = {{"model", judge.model}};
+    if (judge.sha256) entry["sha256"] = *judge.sha256;
+    entry["quant"] = judge.quant;
+}
+
+}  // namespace
+
+double VerdictDistribution::of(Verdict verdict) const {
+    return probabilities.at(legal_verdicts(mode).find(verdict.symbol));
+}
+
+Verdict VerdictDistribution::likeliest() const {
+    const auto largest = std::max_element(probabilities.begin(), probabilities.end());
+    return {legal_verdicts(mode).at(static_cast<std::size_t>(largest - probabilities.begin()))};
+}
+
+double VerdictDistribution::expected_score() const {
+    double sum = 0;
+    for (const char symbol : legal_verdicts(mode)) sum += Verdict{symbol}.score() * of({symbol});
+    return sum;
+}
+
+double VerdictDistribution::entropy() const {
+    double sum = 0;
+    for (const double p : probabilities)
+        if (p > 0) sum -= p * std::log(p);
+    return sum;
+}
+
+VerdictDistribution verdict_distribution(Mode mode, std::span<const float> logits) {
+    const std::size_t legal = legal_verdicts(mode).size();
+    if (logits.size() != legal)
+        throw std::runtime_error("verdict logits: " + std::to_string(logits.size()) + " given, " +
+                                 std::string(name(mode)) + " has " + std::to_string(legal));
+    double largest = -std::numeric_limits<double>::infinity();
+    for (const float logit : logits) {
+        if (std::isnan(logit) || logit == std::numeric_limits<float>::infinity())
+            throw std::runtime_error("verdict logits: " + std::to_string(logit) +
+                                     " found, a finite number expected");
+        largest = std::max(largest, static_cast<double>(logit));
+    }
+    if (std::isinf(largest))
+        throw std::runtime_error("verdict logits: all are -infinity, one at least must be finite");
+    std::vector<double> probabilities;
+    for (const float logit : logits)
+        probabilities.push_back(std::exp(static_cast<double>(logit) - largest));
+    const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
+    for (double& p : probabilities) p /= sum;
+    return {mode, std::move(probabilities)};
+}
+
+Record unscored(const BadItem& item) {
+    return {.id = item.id, .mode = std::nullopt, .result = Unscored{"invalid_item", item.what()}};
+}
+
+Json to_json(const Record& record) {
+    Json json;
+    json["id"] = id_json(record.id);
+    if (record.mode) json["mode"] = name(*record.mode);
+    if (!record.scored() && record.mode == Mode::relative) json["verdict"] = nullptr;
+    std::visit([&](const auto& result) { add_result(json, result); }, record.result);
+    if (!record.profile.empty()) json["profile"] = record.profile;
+    add_judge(json, record.judge);
+    if (record.seed) json["seed"] = *record.seed;
+    json["warnings"] = record.warnings;
+    return json;
+}
+
+std::string to_json_line(const Record& record) {
+    return to_json(record).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace assay

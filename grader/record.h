@@ -1,0 +1,93 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "grader/item.h"
+#include "grader/mode.h"
+#include "grader/verdict.h"
+
+namespace assay {
+
+// How likely a judge holds each legal verdict of a mode. The probabilities sum to 1.
+struct VerdictDistribution {
+    Mode mode;
+    std::vector<double> probabilities;  // in the order of legal_verdicts(mode)
+
+    double of(Verdict verdict) const;
+    Verdict likeliest() const;      // the first of equals
+    double expected_score() const;  // of an absolute distribution
+    double entropy() const;         // nats
+};
+
+// The softmax over the raw logits of the legal verdicts' tokens, in the order of
+// legal_verdicts(mode). Throws a runtime_error when their number is wrong or one of them is NaN or
+// +infinity, or none is finite.
+VerdictDistribution verdict_distribution(Mode mode, std::span<const float> logits);
+
+// Whether the judge's text states the verdict, or it was read from a tail put after the text.
+enum class VerdictSource { text, forced };
+
+// Why generation ended: the verdict stood there, the judge ended its text, or the token limit came.
+enum class Finish { verdict, eos, length };
+
+struct TokenCounts {
+    std::size_t prompt = 0;  // BOS included
+    std::size_t cached = 0;  // of the prompt, found in the KV cache
+    std::size_t generated = 0;
+};
+
+struct Milliseconds {
+    double prefill = 0;
+    double decode = 0;
+};
+
+struct Judge {
+    std::string model;
+    std::optional<std::string> sha256;  // of the weights
+    std::string quant;                  // the weight format, as the file spells it
+};
+
+struct Grade {
+    Verdict verdict;
+    VerdictDistribution distribution;
+    VerdictSource source = VerdictSource::text;
+    Finish finish = Finish::verdict;
+    std::string feedback = {};  // the judge's text as it wrote it
+    TokenCounts tokens = {};
+    Milliseconds milliseconds = {};
+};
+
+// Why an item has no grade. Never a score of 0.
+struct Unscored {
+    std::string
+        reason;  // one word for programs: invalid_item, context_exceeded, unsupported_format, ...
+    std::string error;  // one line for people
+};
+
+// What grading one item gives.
+struct Record {
+    ItemId id;
+    std::optional<Mode> mode;  // unknown when the line was no item
+    std::variant<Grade, Unscored> result;
+    std::string profile = {};
+    Judge judge = {};
+    std::optional<std::uint64_t> seed = {};
+    std::vector<std::string> warnings = {};
+
+    bool scored() const { return std::holds_alternative<Grade>(result); }
+};
+
+Record unscored(const BadItem& item);
+
+nlohmann::ordered_json to_json(const Record& record);
+
+// The record as one line without its line break; bytes that are no UTF-8 become U+FFFD.
+std::string to_json_line(const Record& record);
+
+}  // namespace assay
