@@ -1,0 +1,68 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "runtime/ops.h"
+
+namespace assay::ops {
+namespace {
+
+// How a workgroup is shared out, see attention.comp.
+struct Shape {
+    std::uint32_t workgroup, lanes;  // invocations; of these for one query row
+    std::uint32_t rows() const { return workgroup / lanes; }
+};
+
+// With one token per sequence the keys are what is read, so a whole subgroup reads them side by side. With many tokens
+// rows share what is read, so each row gets few invocations.
+Shape shape(const DeviceInfo& device, std::uint32_t tile_tokens) {
+    const std::uint32_t subgroup = std::bit_floor(device.subgroup_size);
+    if (device.is_cpu) return {subgroup, tile_tokens > 1 ? 1 : subgroup};
+    return {std::max(128u, subgroup), tile_tokens > 1 ? std::min(4u, subgroup) : subgroup};
+}
+
+constexpr std::uint32_t split_keys = 512;  // per workgroup, when there are too few workgroups without
+
+}  // namespace
+
+std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const QueryRun> runs, std::uint32_t group) {
+    std::uint32_t most = 0;
+    for (const QueryRun& run : runs) most = std::max(most, run.tokens);
+    const std::uint32_t tokens = std::max(1u, shape(device.info(), most).rows() / group);
+    std::vector<shader::QueryTile> tiles;
+    for (std::uint32_t sequence = 0; sequence < runs.size(); ++sequence)
+        for (std::uint32_t t = 0; t < runs[sequence].tokens; t += tokens)
+            tiles.push_back({.sequence = sequence, .first_row = runs[sequence].first_row + t,
+                             .tokens = std::min(tokens, runs[sequence].tokens - t), .first_position = runs[sequence].first_position + t});
+    return tiles;
+}
+
+Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Attended& step, std::uint32_t window) {
+    const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2], kv_heads = cache.kv_heads;
+    const Shape group = shape(s.device().info(), step.tile_tokens);
+    const std::uint32_t chunks = (step.tile_tokens * (heads / kv_heads) + group.rows() - 1) / group.rows();
+    const std::uint32_t groups = step.tile_count * chunks * kv_heads;
+
+    // Splitting keys pays while it adds workgroups to a device that has room for them.
+    constexpr std::uint32_t enough_groups = 512;
+    const std::uint32_t splits = groups >= enough_groups ? 1 : (step.most_keys + split_keys - 1) / split_keys;
+
+    Tensor y = s.scratch(rows, heads * head_dim).heads(heads);
+    auto scratch = s.scope();
+    const Tensor partials = splits > 1 ? s.scratch(splits * rows * heads, head_dim + 2) : y;
+    const double keys = static_cast<double>(step.most_keys) * step.tile_count * kv_heads * head_dim;
+    s.dispatch(kernels::attention(cache.format).specialize(group.workgroup, group.lanes, head_dim),
+               {.q = q, .keys = cache.keys, .values = cache.values, .block_tables = step.block_tables, .tiles = step.tiles, .y = y,
+                .partials = partials, .rows = rows, .heads = heads, .kv_heads = kv_heads, .table_stride = step.block_tables.row_size(),
+                .window = window, .chunks = chunks, .split_keys = splits > 1 ? split_keys : (step.most_keys + block_slots - 1) / block_slots * block_slots,
+                .splits = splits, .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
+               {.x = step.tile_count * chunks, .y = kv_heads, .z = splits},
+               {.bytes = keys * (cache.format == Cache::f32 ? 8 : 4), .flops = 4 * keys * heads / kv_heads * step.tile_tokens});
+    if (splits > 1)
+        s.dispatch(kernels::attention_reduce().specialize(std::max(32u, s.device().info().subgroup_size)),
+                   {.partials = partials, .y = y, .heads_total = rows * heads, .head_dim = head_dim, .splits = splits}, {.x = rows * heads},
+                   {.bytes = static_cast<double>(partials.bytes() + y.bytes())});
+    return y;
+}
+
+}  // namespace assay::ops

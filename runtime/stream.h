@@ -1,0 +1,117 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "runtime/buffer.h"
+#include "runtime/hazards.h"
+#include "runtime/profile.h"
+#include "runtime/tensor.h"
+
+namespace assay {
+
+namespace vk {
+class Recorder;
+}
+
+struct Grid {
+    std::uint32_t x = 1, y = 1, z = 1;  // workgroups
+};
+
+struct StreamOptions {
+    bool profile = false;  // a timestamp pair around every dispatch
+    bool guard = false;    // guard words behind every scratch tensor, checked by wait() (tests)
+};
+
+// Stands for work handed to the device, for wait().
+enum class Ticket : std::uint64_t {};
+
+// Records the dispatches of one step, submits them in bounded pieces, and owns their scratch memory.
+class Stream {
+public:
+    explicit Stream(Device& device, const StreamOptions& options = {});
+    ~Stream();
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+
+    Device& device() const { return device_; }
+
+    // Barriers follow from what earlier dispatches did to the memory this one touches.
+    template <class Params>
+    void dispatch(const Variant<Params>& kernel, const Params& params, Grid groups, Cost cost = {}) {
+        static_assert(sizeof(Params) <= 128, "what every device offers for push constants");
+        record(kernel.index, kernel.constants, std::as_bytes(std::span(&params, 1)), groups, cost);
+    }
+
+    // Room for 4-byte elements, contents undefined, valid until its scope ends.
+    Tensor scratch(std::uint32_t rows, std::uint32_t row_size);
+    // Host data (4-byte elements) as a tensor, valid until wait().
+    template <class T>
+    Tensor upload(std::span<const T> values) {
+        static_assert(sizeof(T) == 4);
+        return upload_bytes(std::as_bytes(values));
+    }
+    // `to` holds the tensor's elements once wait() returns.
+    template <class T>
+    void download(const Tensor& from, std::span<T> to) {
+        static_assert(sizeof(T) == 4);
+        download_bytes(from, std::as_writable_bytes(to));
+    }
+
+    // Tensors made by scratch() while a Scope lives are reused once it ends.
+    class Scope {
+    public:
+        explicit Scope(Stream& s);
+        ~Scope();
+        Scope(const Scope&) = delete;
+        Scope& operator=(const Scope&) = delete;
+
+    private:
+        Stream& stream_;
+        std::size_t mark_;
+    };
+    [[nodiscard]] Scope scope() { return Scope(*this); }
+
+    Ticket submit();           // hands what is recorded to the device
+    void wait(Ticket ticket);  // until that work is done
+    void wait();               // submits, waits for everything, ends the step: uploads and scratch are gone
+
+    std::uint64_t scratch_peak_bytes() const { return scratch_peak_; }
+    const std::vector<ProfileEvent>& profile() const;  // of the steps waited for so far
+    void clear_profile();
+
+private:
+    struct Block {  // a piece of the scratch arena; tensors never straddle two
+        Buffer buffer;
+        std::uint64_t used = 0;
+    };
+    struct Live {  // a scratch tensor, in order of allocation
+        std::size_t block;
+        std::uint64_t begin, end;  // addresses
+    };
+    struct Download {
+        std::uint64_t offset;
+        std::span<std::byte> to;
+    };
+
+    void record(std::uint16_t kernel, const Constants& constants, std::span<const std::byte> params, Grid groups, Cost cost);
+    Tensor upload_bytes(std::span<const std::byte> bytes);
+    void download_bytes(const Tensor& from, std::span<std::byte> to);
+    void release_to(std::size_t mark);
+    void check_guards() const;
+    // The tensor or buffer an address lies in, as [address, its end).
+    MemoryAccess extent(std::uint64_t address) const;
+
+    Device& device_;
+    StreamOptions options_;
+    std::vector<Block> scratch_;
+    std::vector<Live> live_;
+    std::uint64_t scratch_peak_ = 0;
+    std::vector<Block> uploads_, downloads_;
+    std::vector<std::pair<std::size_t, Download>> pending_downloads_;
+    std::unique_ptr<vk::Recorder> recorder_;
+};
+
+}  // namespace assay

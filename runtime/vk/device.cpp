@@ -1,0 +1,32 @@
+#include "runtime/device.h"
+
+#include <cstdlib>
+
+#include "runtime/vk/context.h"
+
+namespace assay {
+
+std::vector<DeviceInfo> list_devices() {
+    const vk::Instance instance(false);
+    std::vector<DeviceInfo> devices;
+    for (auto& physical : vk::rank_devices(instance)) devices.push_back(physical.info);
+    return devices;
+}
+
+Device::Device(const DeviceOptions& options) : context_(std::make_unique<vk::Context>(options)) {}
+Device::~Device() = default;
+
+const DeviceInfo& Device::info() const { return context_->physical().info; }
+std::uint64_t Device::free_bytes() const { return context_->free_bytes(); }
+double Device::compile_seconds() const { return context_->pipelines().compile_seconds(); }
+std::uint64_t Device::allocated_bytes() const { return context_->allocated_bytes(); }
+std::uint64_t Device::peak_allocated_bytes() const { return context_->peak_allocated_bytes(); }
+std::vector<std::string> Device::take_validation_messages() { return context_->instance().take_messages(); }
+
+std::filesystem::path default_cache_folder() {
+    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return std::filesystem::path(cache) / "assay";
+    if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".cache" / "assay";
+    return std::filesystem::temp_directory_path() / "assay";
+}
+
+}  // namespace assay

@@ -1,0 +1,147 @@
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/vk/check.h"
+#include "runtime/vk/context.h"
+#include "runtime/vk/features.h"
+
+namespace assay::vk {
+namespace {
+
+std::string version_text(std::uint32_t version) {
+    return std::to_string(VK_API_VERSION_MAJOR(version)) + "." + std::to_string(VK_API_VERSION_MINOR(version)) + "." +
+           std::to_string(VK_API_VERSION_PATCH(version));
+}
+
+const char* kind_name(VkPhysicalDeviceType type) {
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return "discrete GPU";
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return "integrated GPU";
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return "virtual GPU";
+    case VK_PHYSICAL_DEVICE_TYPE_CPU: return "CPU";
+    default: return "other";
+    }
+}
+
+// The lower the better: usable first, then by kind.
+int rank(const PhysicalDevice& device) {
+    constexpr const char* best_first[] = {"discrete GPU", "integrated GPU", "virtual GPU", "other", "CPU"};
+    const auto place = std::ranges::find(best_first, device.info.kind) - std::begin(best_first);
+    return static_cast<int>(place) + (device.info.missing.empty() ? 0 : 100);
+}
+
+std::vector<std::string> extension_names(VkPhysicalDevice device) {
+    std::uint32_t count = 0;
+    check(vkEnumerateDeviceExtensionProperties(device, nullptr, &count, nullptr));
+    std::vector<VkExtensionProperties> properties(count);
+    check(vkEnumerateDeviceExtensionProperties(device, nullptr, &count, properties.data()));
+    std::vector<std::string> names;
+    for (auto& p : properties) names.emplace_back(p.extensionName);
+    return names;
+}
+
+void read_memory(VkPhysicalDevice device, bool budget, DeviceInfo& info) {
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budgets{};
+    budgets.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT;
+    VkPhysicalDeviceMemoryProperties2 memory{};
+    memory.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2;
+    memory.pNext = budget ? &budgets : nullptr;
+    vkGetPhysicalDeviceMemoryProperties2(device, &memory);
+
+    const auto& properties = memory.memoryProperties;
+    for (std::uint32_t i = 0; i < properties.memoryHeapCount; ++i) {
+        if (!(properties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)) continue;
+        info.memory_bytes += properties.memoryHeaps[i].size;
+        info.memory_free_bytes += budget ? budgets.heapBudget[i] - std::min(budgets.heapBudget[i], budgets.heapUsage[i])
+                                         : properties.memoryHeaps[i].size;
+    }
+    info.unified_memory = properties.memoryHeapCount > 0;
+    for (std::uint32_t i = 0; i < properties.memoryHeapCount; ++i)
+        info.unified_memory &= (properties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0;
+}
+
+PhysicalDevice describe(VkPhysicalDevice device) {
+    PhysicalDevice d;
+    d.device = device;
+
+    VkPhysicalDeviceVulkan13Properties v13{};
+    v13.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES;
+    VkPhysicalDeviceVulkan12Properties v12{};
+    v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES;
+    v12.pNext = &v13;
+    VkPhysicalDeviceVulkan11Properties v11{};
+    v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES;
+    v11.pNext = &v12;
+    VkPhysicalDeviceProperties2 properties{};
+    properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
+    vkGetPhysicalDeviceProperties2(device, &properties);
+
+    DeviceInfo& info = d.info;
+    info.name = properties.properties.deviceName;
+    info.kind = kind_name(properties.properties.deviceType);
+    info.is_cpu = properties.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    info.api_version = version_text(properties.properties.apiVersion);
+    const VkPhysicalDeviceLimits& limits = properties.properties.limits;
+    info.max_workgroup_invocations = limits.maxComputeWorkGroupInvocations;
+    info.shared_memory_bytes = limits.maxComputeSharedMemorySize;
+    d.max_storage_range = limits.maxStorageBufferRange;
+    std::copy_n(limits.maxComputeWorkGroupCount, 3, d.max_groups);
+
+    const auto extensions = extension_names(device);
+    auto has = [&](const char* name) { return std::ranges::find(extensions, name) != extensions.end(); };
+    d.memory_budget = has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    read_memory(device, d.memory_budget, info);
+
+    if (properties.properties.apiVersion < VK_API_VERSION_1_3) {
+        info.missing.push_back("Vulkan 1.3 (it has " + info.api_version + ")");
+        return d;
+    }
+    properties.pNext = &v11;
+    vkGetPhysicalDeviceProperties2(device, &properties);
+    info.driver = std::string(v12.driverName) + " " + v12.driverInfo;
+    info.subgroup_size = v11.subgroupSize;
+
+    Features features;
+    vkGetPhysicalDeviceFeatures2(device, &features.core);
+    for (const RequiredFeature& feature : required_features)
+        if (!feature.of(features)) info.missing.emplace_back(feature.name);
+    constexpr std::pair<VkSubgroupFeatureFlags, const char*> subgroup_operations[] = {
+        {VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, "subgroup arithmetic"}, {VK_SUBGROUP_FEATURE_SHUFFLE_BIT, "subgroup shuffle"}};
+    for (auto [bit, name] : subgroup_operations)
+        if (!(v11.subgroupSupportedOperations & bit) || !(v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT))
+            info.missing.emplace_back(name);
+
+    info.tiers = {
+        {"float16", features.v12.shaderFloat16 != 0},
+        {"integer dot product", features.v13.shaderIntegerDotProduct != 0 && v13.integerDotProduct4x8BitPackedSignedAccelerated != 0},
+        {"cooperative matrix (KHR)", has("VK_KHR_cooperative_matrix")},
+        {"cooperative matrix 2 (NV)", has("VK_NV_cooperative_matrix2")},
+    };
+
+    std::uint32_t count = 0;
+    vkGetPhysicalDeviceQueueFamilyProperties(device, &count, nullptr);
+    std::vector<VkQueueFamilyProperties> families(count);
+    vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families.data());
+    auto computes = std::ranges::find_if(families, [](auto& f) { return (f.queueFlags & VK_QUEUE_COMPUTE_BIT) != 0; });
+    if (computes == families.end()) {
+        info.missing.emplace_back("a compute queue");
+    } else {
+        d.queue_family = static_cast<std::uint32_t>(computes - families.begin());
+        if (computes->timestampValidBits) d.timestamp_period = limits.timestampPeriod;
+    }
+    return d;
+}
+
+}  // namespace
+
+std::vector<PhysicalDevice> rank_devices(const Instance& instance) {
+    std::vector<PhysicalDevice> devices;
+    for (VkPhysicalDevice device : instance.physical_devices()) devices.push_back(describe(device));
+    std::ranges::stable_sort(devices, [](const PhysicalDevice& a, const PhysicalDevice& b) {
+        return std::pair(rank(a), b.info.memory_bytes) < std::pair(rank(b), a.info.memory_bytes);
+    });
+    for (std::uint32_t i = 0; i < devices.size(); ++i) devices[i].info.index = i;
+    return devices;
+}
+
+}  // namespace assay::vk

@@ -1,0 +1,31 @@
+// Joins the partial results of attention split over keys. One query head of one row a workgroup.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "../kernel.glsl"
+#define CACHE_F32  // not read here, but the header names it
+#include "cache.glsl"
+#include "attention.h"
+PUSH(AttentionReduceParams);
+
+layout(local_size_x_id = 0) in;
+
+void main() {
+    uint row = gl_WorkGroupID.x, stride = p.head_dim + 2;
+    float greatest = -3.0e38;
+    for (uint s = 0; s < p.splits; ++s)
+        greatest = max(greatest, at(partials)[(s * p.heads_total + row) * stride + p.head_dim]);
+
+    float weights = 0.0;
+    for (uint s = 0; s < p.splits; ++s) {
+        uint end = (s * p.heads_total + row) * stride + p.head_dim;
+        weights += exp(at(partials)[end] - greatest) * at(partials)[end + 1];
+    }
+    for (uint d = gl_LocalInvocationIndex; d < p.head_dim; d += gl_WorkGroupSize.x) {
+        float sum = 0.0;
+        for (uint s = 0; s < p.splits; ++s) {
+            uint first = (s * p.heads_total + row) * stride;
+            sum += exp(at(partials)[first + p.head_dim] - greatest) * at(partials)[first + d];
+        }
+        at(y)[row * p.head_dim + d] = sum / weights;
+    }
+}

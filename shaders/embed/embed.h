@@ -1,0 +1,14 @@
+#ifndef SHADERS_EMBED_H
+#define SHADERS_EMBED_H
+#include "../shared.h"
+SHARED_BEGIN
+
+struct EmbedParams {
+    In(WeightUnit) weight;  // (vocabulary, dim) in panels
+    In(uint) tokens;        // (rows)
+    Out(vec4) y;            // (rows, dim)
+    uint dim;
+};
+
+SHARED_END
+#endif
