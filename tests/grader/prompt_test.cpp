@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -80,6 +81,23 @@ TEST(Prompt, DemoJudgeGolden) {
         const Prompt prompt = render(profile_named(entry["profile"].get<std::string>()), item);
         EXPECT_EQ(prompt.text, entry["prompt"].get<std::string>());
         EXPECT_TRUE(prompt.warnings.empty());
+    }
+}
+
+// The items the demo grades.
+TEST(Prompt, SampleItems) {
+    for (const Mode mode : {Mode::absolute, Mode::relative}) {
+        std::ifstream lines(data / "../../grader/samples" / (std::string(name(mode)) + ".jsonl"));
+        ItemReader reader(lines);
+        std::set<std::string> ids;
+        while (const auto line = reader.next()) {
+            const auto* item = std::get_if<Item>(&*line);
+            ASSERT_TRUE(item) << std::get<BadItem>(*line).what();
+            EXPECT_EQ(item->mode, mode);
+            EXPECT_TRUE(render(profiles().front(), *item).warnings.empty());
+            ids.insert(item->id.text);
+        }
+        EXPECT_EQ(ids.size(), 8u) << name(mode);
     }
 }
 
