@@ -84,6 +84,11 @@ Tensor Stream::upload_bytes(std::span<const std::byte> bytes) {
     return {uploads_[block].buffer.address() + offset, {static_cast<std::uint32_t>(bytes.size() / 4), 1, 1}};
 }
 
+void Stream::copy(const Tensor& from, const Tensor& to) {
+    if (from.bytes() != to.bytes()) throw std::logic_error("copy: the tensors differ in size");
+    recorder_->copy(from.address, to.address, from.bytes());
+}
+
 void Stream::download_bytes(const Tensor& from, std::span<std::byte> to) {
     if (from.bytes() != to.size()) throw std::logic_error("download: the tensor and its destination differ in size");
     auto [block, offset] = place(device_, downloads_, align_up(to.size()), Memory::download, "download");

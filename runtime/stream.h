@@ -53,6 +53,8 @@ public:
         static_assert(sizeof(T) == 4);
         return upload_bytes(std::as_bytes(values));
     }
+    // Copies one tensor over another of the same size.
+    void copy(const Tensor& from, const Tensor& to);
     // `to` holds the tensor's elements once wait() returns.
     template <class T>
     void download(const Tensor& from, std::span<T> to) {

@@ -1,0 +1,94 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/kv_cache.h"
+#include "model/mistral.h"
+#include "model/tokenizer.h"
+
+namespace assay {
+
+// How the next token is chosen. The defaults are greedy.
+struct Sampling {
+    float temperature = 0;  // 0: the greatest logit
+    float top_p = 1;
+    float min_p = 0;
+    float repetition_penalty = 1;  // over prompt and text
+    std::uint32_t top_k = 0;       // 0: off
+
+    bool operator==(const Sampling&) const = default;
+};
+
+struct EngineOptions {
+    Cache kv = Cache::f16;
+    std::uint32_t context = 4096;     // positions a sequence may have
+    std::uint32_t sequences = 1;      // that the KV cache holds at full length
+    std::uint32_t prefill_chunk = 0;  // most new tokens in a step; 0: what suits the device
+    bool profile = false;
+};
+
+class Engine;
+
+// The tokens of one text, with its blocks of the KV cache. Gives them back on destruction.
+class Sequence {
+public:
+    explicit Sequence(Engine& engine) : engine_(&engine) {}
+    ~Sequence();
+    Sequence(const Sequence&) = delete;
+    Sequence& operator=(const Sequence&) = delete;
+
+    std::uint32_t length() const { return static_cast<std::uint32_t>(tokens_.size()); }
+    std::span<const TokenId> tokens() const { return tokens_; }
+    void truncate(std::uint32_t length);  // forgets what comes after
+
+private:
+    friend class Engine;
+    Engine* engine_;
+    std::vector<TokenId> tokens_;  // that the KV cache holds
+    std::vector<std::uint32_t> blocks_;
+};
+
+// A sequence's part of a step: new tokens for it, and what is wanted of them.
+struct Work {
+    Sequence* sequence = nullptr;
+    std::span<const TokenId> tokens;
+    enum Wanted : std::uint8_t { nothing, last, all } logits = nothing;  // raw logits to the host: of the last or all of the new tokens
+    bool sample = false;                                                  // choose the token that follows
+    Sampling how{};
+    float random = 0;  // in [0, 1), see uniform()
+};
+struct Outcome {
+    TokenId token = 0;          // if asked for
+    std::vector<float> logits;  // (asked rows, vocab_size)
+};
+
+// Runs steps of a ragged batch of sequences over a paged KV cache.
+class Engine {
+public:
+    Engine(Device& device, const Mistral& model, const EngineOptions& options);
+
+    // One forward pass over the new tokens of all; as several if they are more than a chunk. Throws an Error when a
+    // sequence would outgrow the context, when the cache is full, or when a logit asked for is not a number.
+    std::vector<Outcome> step(std::span<const Work> work);
+
+    const Mistral& model() const { return model_; }
+    const EngineOptions& options() const { return options_; }
+    Stream& stream() { return stream_; }
+
+private:
+    friend class Sequence;
+    struct Piece;
+    void run(std::span<const Piece> pieces, std::span<const Work> work, std::vector<Outcome>& outcomes);
+
+    Device& device_;
+    const Mistral& model_;
+    EngineOptions options_;
+    Stream stream_;
+    KvCache cache_;
+};
+
+// New tokens in a step unless the options say otherwise.
+std::uint32_t default_prefill_chunk(const DeviceInfo& device);
+
+}  // namespace assay

@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "model/mistral.h"
+#include "runtime/error.h"
+
+namespace assay {
+namespace {
+
+constexpr std::uint64_t block_bytes = 512ull << 20;  // weights lie in blocks of this size, or of their own if larger
+constexpr std::uint64_t staging_bytes = 16ull << 20;
+constexpr std::uint64_t alignment = 256;
+
+std::uint64_t align_up(std::uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
+// Rows of the staging ring: the host fills one while the device empties the other.
+class Uploader {
+public:
+    Uploader(Device& device, std::uint64_t total, const LoadProgress& progress)
+        : device_(device), stream_(device), total_(total), progress_(progress) {}
+
+    // Room for what follows, in the last block of weights or a new one.
+    std::uint64_t place(std::vector<Buffer>& memory, std::uint64_t bytes) {
+        bytes = align_up(bytes);
+        if (memory.empty() || used_ + bytes > memory.back().bytes()) {
+            // Blocks are as large as what is still to come, at most block_bytes.
+            memory.emplace_back(device_, std::max(bytes, std::min(block_bytes, remaining_)), Memory::device, "weights");
+            used_ = 0;
+        }
+        used_ += bytes;
+        remaining_ -= std::min(remaining_, bytes);
+        return memory.back().address() + used_ - bytes;
+    }
+    void expect(std::uint64_t bytes) { remaining_ = bytes; }
+
+    void matrix(const FileTensor& from, const Weight& to, std::uint32_t head_dim) {
+        const std::uint64_t bytes_per_row = row_bytes(to.format, to.in_dim);
+        const auto rows_at_once = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(staging_bytes / bytes_per_row, 1, 65535 - panel_rows));
+        for (std::uint32_t row = 0; row < to.out_dim; row += rows_at_once) {
+            const std::uint32_t rows = std::min(rows_at_once, to.out_dim - row);
+            const Tensor staged = stage(from.data.subspan(row * bytes_per_row, rows * bytes_per_row));
+            ops::repack(stream_, staged, rows, row, to, head_dim);
+            ring_[next_].ticket = stream_.submit();
+            next_ = 1 - next_;
+        }
+    }
+
+    void vector(std::span<const float> from, const Tensor& to) {
+        stream_.copy(stream_.upload(from), to);
+        if (progress_) progress_(done_, total_);
+    }
+
+    void count(std::uint64_t bytes) { done_ += bytes; }
+    void finish() { stream_.wait(); }
+
+private:
+    struct Slot {
+        Buffer buffer;
+        Ticket ticket{};
+    };
+
+    Tensor stage(std::span<const std::byte> bytes) {
+        Slot& slot = ring_[next_];
+        if (slot.buffer.bytes() < bytes.size()) {
+            stream_.wait(slot.ticket);
+            slot.buffer = Buffer(device_, std::max<std::uint64_t>(bytes.size(), staging_bytes), Memory::upload, "staging");
+        }
+        stream_.wait(slot.ticket);
+        std::memcpy(slot.buffer.host().data(), bytes.data(), bytes.size());
+        done_ += bytes.size();
+        if (progress_) progress_(done_, total_);
+        return {slot.buffer.address()};
+    }
+
+    Device& device_;
+    Stream stream_;
+    std::uint64_t used_ = 0, remaining_ = 0, done_ = 0, total_;
+    const LoadProgress& progress_;
+    std::array<Slot, 2> ring_;
+    std::size_t next_ = 0;
+};
+
+std::uint64_t padded_bytes(const FileTensor& tensor) {
+    return align_up((tensor.rows() + panel_rows - 1) / panel_rows * panel_rows * row_bytes(tensor.format, tensor.columns()));
+}
+
+float to_float(Format format, const std::byte* from) {
+    std::uint32_t bits = 0;
+    if (format == Format::f32) {
+        std::memcpy(&bits, from, 4);
+        return std::bit_cast<float>(bits);
+    }
+    std::uint16_t half = 0;
+    std::memcpy(&half, from, 2);
+    if (format == Format::bf16) return std::bit_cast<float>(std::uint32_t{half} << 16);
+    const int exponent = half >> 10 & 31, mantissa = half & 1023;
+    const float magnitude = exponent == 0    ? std::ldexp(static_cast<float>(mantissa), -24)
+                            : exponent == 31 ? (mantissa ? NAN : INFINITY)
+                                             : std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
+    return half >> 15 ? -magnitude : magnitude;
+}
+
+// A norm's weight as floats. They are few, so they are looked at here: one that is no number names itself.
+std::vector<float> norm_values(const FileTensor& tensor) {
+    const FormatInfo& format = info(tensor.format);
+    if (format.block_size != 1)
+        throw Error(tensor.name + ": stored as " + std::string(format.name) + ", a norm must be f32, f16 or bf16");
+    std::vector<float> values(tensor.columns());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        values[i] = to_float(tensor.format, tensor.data.data() + i * format.block_bytes);
+        if (!std::isfinite(values[i]))
+            throw Error(tensor.name + ": element " + std::to_string(i) + " is " + std::to_string(values[i]) + ", not a finite number");
+    }
+    return values;
+}
+
+class Loader {
+public:
+    Loader(Device& device, const Checkpoint& checkpoint, std::uint32_t context, const LoadProgress& progress)
+        : checkpoint_(checkpoint), config_(checkpoint.config()), context_(context), uploader_(device, checkpoint.bytes(), progress) {
+        uploader_.expect(weight_bytes(checkpoint, context));
+    }
+
+    Weights load() {
+        weights_.embedding = matrix("model.embed_tokens.weight");
+        for (std::uint32_t i = 0; i < config_.num_hidden_layers; ++i) {
+            const std::string layer = "model.layers." + std::to_string(i) + ".";
+            const std::uint32_t head_dim = checkpoint_.permuted_qk() ? config_.head_dim : 0;
+            weights_.layers.push_back({
+                .attention_norm = vector(layer + "input_layernorm.weight"),
+                .ffn_norm = vector(layer + "post_attention_layernorm.weight"),
+                .attention = {.wq = matrix(layer + "self_attn.q_proj.weight", head_dim), .wk = matrix(layer + "self_attn.k_proj.weight", head_dim),
+                              .wv = matrix(layer + "self_attn.v_proj.weight"), .wo = matrix(layer + "self_attn.o_proj.weight")},
+                .ffn = {.w1 = matrix(layer + "mlp.gate_proj.weight"), .w2 = matrix(layer + "mlp.down_proj.weight"),
+                        .w3 = matrix(layer + "mlp.up_proj.weight")},
+            });
+        }
+        weights_.norm = vector("model.norm.weight");
+        weights_.output = checkpoint_.find("lm_head.weight") ? matrix("lm_head.weight") : weights_.embedding;
+        const std::vector<float> angles = rope_angles(config_, context_);
+        weights_.angles = place(angles, {context_, config_.head_dim / 2, 2});
+        uploader_.finish();
+        return std::move(weights_);
+    }
+
+private:
+    Weight matrix(const std::string& name, std::uint32_t head_dim = 0) {
+        const FileTensor& tensor = checkpoint_.tensor(name);
+        const Weight weight{.address = uploader_.place(weights_.memory, padded_bytes(tensor)),
+                            .out_dim = static_cast<std::uint32_t>(tensor.rows()), .in_dim = static_cast<std::uint32_t>(tensor.columns()),
+                            .format = tensor.format};
+        uploader_.matrix(tensor, weight, head_dim);
+        checkpoint_.release(tensor);
+        return weight;
+    }
+
+    Tensor vector(const std::string& name) {
+        const FileTensor& tensor = checkpoint_.tensor(name);
+        uploader_.count(tensor.data.size());
+        return place(norm_values(tensor), {static_cast<std::uint32_t>(tensor.columns()), 1, 1});
+    }
+
+    Tensor place(const std::vector<float>& values, std::array<std::uint32_t, 3> shape) {
+        const Tensor to{uploader_.place(weights_.memory, values.size() * sizeof(float)), shape};
+        uploader_.vector(values, to);
+        return to;
+    }
+
+    const Checkpoint& checkpoint_;
+    const Config& config_;
+    std::uint32_t context_;
+    Uploader uploader_;
+    Weights weights_;
+};
+
+}  // namespace
+
+std::vector<float> rope_angles(const Config& config, std::uint32_t context) {
+    const std::uint32_t pairs = config.head_dim / 2;
+    std::vector<float> frequencies(pairs), angles;
+    for (std::uint32_t i = 0; i < pairs; ++i)
+        frequencies[i] = 1 / std::pow(config.rope_theta, static_cast<float>(2 * i) / static_cast<float>(config.head_dim)) /
+                         config.rope_scaling_factor;
+    angles.reserve(std::size_t{context} * config.head_dim);
+    for (std::uint32_t position = 0; position < context; ++position)
+        for (float frequency : frequencies) {
+            const double angle = static_cast<float>(position) * frequency;
+            angles.push_back(static_cast<float>(std::cos(angle)));
+            angles.push_back(static_cast<float>(std::sin(angle)));
+        }
+    return angles;
+}
+
+std::uint64_t weight_bytes(const Checkpoint& checkpoint, std::uint32_t context) {
+    std::uint64_t bytes = align_up(std::uint64_t{context} * checkpoint.config().head_dim * sizeof(float));
+    for (const FileTensor* tensor : checkpoint.used_tensors())
+        bytes += tensor->shape.size() == 1 ? align_up(tensor->columns() * sizeof(float)) : padded_bytes(*tensor);
+    return bytes;
+}
+
+Weights load_weights(Device& device, const Checkpoint& checkpoint, std::uint32_t context, const LoadProgress& progress) {
+    return Loader(device, checkpoint, context, progress).load();
+}
+
+}  // namespace assay

@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/checkpoint.h"
+#include "model/engine/engine.h"
+
+namespace assay {
+
+// What a run takes on the device, computed before anything is loaded.
+struct MemoryPlan {
+    std::uint64_t weights = 0, kv_cache = 0, scratch = 0;
+    std::uint64_t free = 0;  // what the device has
+
+    std::uint64_t total() const { return weights + kv_cache + scratch; }
+    bool fits() const { return total() <= free; }
+};
+
+MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& options, const DeviceInfo& device, std::uint64_t free_bytes);
+
+// Throws an Error with the numbers and what can be done unless the plan fits.
+void require_fit(const MemoryPlan& plan, const EngineOptions& options, const DeviceInfo& device);
+
+std::string bytes_text(std::uint64_t bytes);  // "4.1 GB"
+
+}  // namespace assay
