@@ -1,7 +1,10 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "grader/item.h"
 #include "grader/prompt.h"
@@ -14,17 +17,26 @@ namespace assay {
 struct GraderOptions {
     const Profile* profile = &profiles().front();
     Parser parser = Parser::compat;
-    Sampling sampling;                   // as the profile has it, unless changed: see sampling_of()
+    Sampling sampling;
     std::uint32_t max_new_tokens = 1024;
     std::uint64_t seed = 0;
-    Judge judge;                         // what records say of the model
+    Judge judge;  // what records say of the model
 };
 
-// A profile's sampling and token limit in the terms of the engine.
+// What a profile asks for unless the user says otherwise.
 GraderOptions options_of(const Profile& profile);
+
+// The tokens of a prompt, BOS included.
+std::vector<TokenId> prompt_tokens(const Tokenizer& tokenizer, const Prompt& prompt);
 
 // Called with each piece of feedback as it is written: whole UTF-8 characters.
 using OnText = std::function<void(std::string_view)>;
+
+// How a mode's verdict is spelt in tokens.
+struct Ending {
+    std::vector<TokenId> tail;                    // "[RESULT]" and what stands between it and the verdict
+    std::vector<std::vector<TokenId>> spellings;  // tokens that say each verdict, in the order of legal_verdicts()
+};
 
 // Grades items one after another. The judge writes feedback freely; if its text states no verdict, a tail with the
 // verdict's marker is put after it and the likeliest legal token taken, so that a verdict always exists. Probabilities
@@ -32,22 +44,19 @@ using OnText = std::function<void(std::string_view)>;
 class Grader {
 public:
     // Throws an Error if the vocabulary can't tell the verdicts of a mode apart by one token.
-    Grader(Writer& writer, GraderOptions options);
+    Grader(Writer& writer, const GraderOptions& options);
 
-    // Never throws for what is wrong with the item: the record says it is unscored and why.
+    // What is wrong with the item makes an unscored record, what is wrong with the model an Error.
     Record grade(const Item& item, const OnText& on_text = {});
 
 private:
-    // How a mode's verdict is spelt in tokens.
-    struct Ending {
-        std::vector<TokenId> tail;                    // " [RESULT] " up to the verdict
-        std::vector<std::vector<TokenId>> spellings;  // tokens that say each verdict, in the order of legal_verdicts()
-    };
-    struct Text;
+    struct Text;  // what the judge wrote
 
-    Ending find_ending(Mode mode) const;
-    Grade write(const Item& item, const Prompt& prompt, const std::vector<TokenId>& ids, const OnText& on_text);
+    Text write(const std::vector<TokenId>& prompt, const Item& item, std::uint32_t limit, const OnText& on_text);
+    Grade judge_text(Text text, Mode mode);
     VerdictDistribution distribution(Mode mode, std::span<const float> logits) const;
+    VerdictDistribution forced(const Text& text, Mode mode);
+    const Ending& ending(Mode mode) const { return endings_[static_cast<std::size_t>(mode)]; }
 
     Writer& writer_;
     GraderOptions options_;

@@ -20,6 +20,7 @@ public:
 
     virtual const Tokenizer& tokenizer() const = 0;
     virtual std::uint32_t context() const = 0;                   // tokens a text may have
+    virtual bool ends_text(TokenId token) const = 0;             // an end-of-sequence token of the model
     virtual void begin(std::span<const TokenId> prompt) = 0;     // a new text
     virtual void append(std::span<const TokenId> tokens) = 0;    // to the text
     virtual void truncate(std::uint32_t length) = 0;             // to this many tokens
@@ -34,6 +35,7 @@ public:
 
     const Tokenizer& tokenizer() const override { return tokenizer_; }
     std::uint32_t context() const override { return engine_.options().context; }
+    bool ends_text(TokenId token) const override;
     void begin(std::span<const TokenId> prompt) override;
     void append(std::span<const TokenId> tokens) override;
     void truncate(std::uint32_t length) override;

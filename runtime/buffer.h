@@ -23,7 +23,7 @@ enum class Memory {
 // 64 KiB beyond its end belong to it too: a CPU implementation may read past the end of what it is given.
 class Buffer {
 public:
-    Buffer() = default;
+    Buffer();  // no memory
     // Throws an Error that names the buffer and its size when memory is short.
     Buffer(Device& device, std::uint64_t bytes, Memory memory, std::string_view name);
     ~Buffer();

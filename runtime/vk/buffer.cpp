@@ -69,6 +69,7 @@ Buffer::Buffer(Device& device, std::uint64_t bytes, Memory memory, std::string_v
     if (info.pMappedData) host_ = {static_cast<std::byte*>(info.pMappedData), bytes};
 }
 
+Buffer::Buffer() = default;
 Buffer::~Buffer() = default;
 Buffer::Buffer(Buffer&&) noexcept = default;
 Buffer& Buffer::operator=(Buffer&&) noexcept = default;
