@@ -13,7 +13,11 @@ Device& open(bool bound) {
     auto& slot = opened[bound ? 1 : 0];
     if (!slot) {
         const char* select = std::getenv("ASSAY_TEST_DEVICE");
-        slot = std::make_unique<Device>(DeviceOptions{.select = select ? select : "", .validation = true, .bind_descriptors = bound});
+        DeviceOptions options;
+        options.select = select ? select : "";
+        options.validation = true;
+        options.bind_descriptors = bound;
+        slot = std::make_unique<Device>(options);
     }
     return *slot;
 }

@@ -1,0 +1,29 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace assay::test {
+
+// What a reference implementation answered to one prompt.
+struct GoldenPrompt {
+    std::string name;
+    std::vector<std::uint32_t> ids;        // BOS first
+    std::vector<std::uint32_t> positions;  // that have logits
+    std::vector<float> logits;             // (positions, vocabulary)
+    std::vector<std::uint32_t> greedy;     // what follows the prompt
+    std::vector<float> margins;            // by how much each of these leads
+};
+
+// The prompts of a golden.json entry that has "prompts"; files are named relative to `folder`.
+std::vector<GoldenPrompt> golden_prompts(const nlohmann::json& entry, const std::filesystem::path& folder);
+
+nlohmann::json read_json(const std::filesystem::path& path);
+std::vector<float> read_floats(const std::filesystem::path& path);
+
+// The standard deviation of the values, which errors of logits are measured by.
+double deviation(const std::vector<float>& values);
+
+}  // namespace assay::test
