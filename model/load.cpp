@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "model/formats/mapped_file.h"
 #include "model/mistral.h"
 #include "runtime/error.h"
 
@@ -86,6 +87,12 @@ std::uint64_t padded_bytes(const FileTensor& tensor) {
     return align_up((tensor.rows() + panel_rows - 1) / panel_rows * panel_rows * row_bytes(tensor.format, tensor.columns()));
 }
 
+std::uint64_t file_bytes(const Checkpoint& checkpoint) {
+    std::uint64_t bytes = 0;
+    for (const FileTensor& tensor : checkpoint.tensors()) bytes += tensor.data.size();
+    return bytes;
+}
+
 float to_float(Format format, const std::byte* from) {
     std::uint32_t bits = 0;
     if (format == Format::f32) {
@@ -119,7 +126,7 @@ std::vector<float> norm_values(const FileTensor& tensor) {
 class Loader {
 public:
     Loader(Device& device, const Checkpoint& checkpoint, std::uint32_t context, const LoadProgress& progress)
-        : checkpoint_(checkpoint), config_(checkpoint.config()), context_(context), uploader_(device, checkpoint.bytes(), progress) {
+        : checkpoint_(checkpoint), config_(checkpoint.config()), context_(context), uploader_(device, file_bytes(checkpoint), progress) {
         uploader_.expect(weight_bytes(checkpoint, context));
     }
 
@@ -138,7 +145,7 @@ public:
             });
         }
         weights_.norm = vector("model.norm.weight");
-        weights_.output = checkpoint_.find("lm_head.weight") ? matrix("lm_head.weight") : weights_.embedding;
+        weights_.output = config_.tie_word_embeddings ? weights_.embedding : matrix("lm_head.weight");
         const std::vector<float> angles = rope_angles(config_, context_);
         weights_.angles = place(angles, {context_, config_.head_dim / 2, 2});
         uploader_.finish();
@@ -152,7 +159,7 @@ private:
                             .out_dim = static_cast<std::uint32_t>(tensor.rows()), .in_dim = static_cast<std::uint32_t>(tensor.columns()),
                             .format = tensor.format};
         uploader_.matrix(tensor, weight, head_dim);
-        checkpoint_.release(tensor);
+        release(tensor.data);
         return weight;
     }
 
@@ -195,8 +202,8 @@ std::vector<float> rope_angles(const Config& config, std::uint32_t context) {
 
 std::uint64_t weight_bytes(const Checkpoint& checkpoint, std::uint32_t context) {
     std::uint64_t bytes = align_up(std::uint64_t{context} * checkpoint.config().head_dim * sizeof(float));
-    for (const FileTensor* tensor : checkpoint.used_tensors())
-        bytes += tensor->shape.size() == 1 ? align_up(tensor->columns() * sizeof(float)) : padded_bytes(*tensor);
+    for (const FileTensor& tensor : checkpoint.tensors())
+        bytes += tensor.shape.size() == 1 ? align_up(tensor.columns() * sizeof(float)) : padded_bytes(tensor);
     return bytes;
 }
 

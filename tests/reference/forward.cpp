@@ -45,8 +45,10 @@ void rotate(Rows& x, const Shape& shape) {
         for (std::size_t head = 0; head < x[t].size() / shape.head_dim; ++head)
             for (std::size_t i = 0; i < half; ++i) {
                 const double angle = static_cast<double>(t) / shape.factor *
-                                     std::pow(shape.theta, -2 * static_cast<double>(i) / static_cast<double>(shape.head_dim));
-                double &a = x[t][head * shape.head_dim + i], &b = x[t][head * shape.head_dim + half + i];
+                                     std::pow(shape.theta, -2 * static_cast<double>(i) /
+                                                               static_cast<double>(shape.head_dim));
+                double &a = x[t][head * shape.head_dim + i],
+                       &b = x[t][head * shape.head_dim + half + i];
                 const double turned = a * std::cos(angle) - b * std::sin(angle);
                 b = b * std::cos(angle) + a * std::sin(angle);
                 a = turned;
@@ -57,19 +59,23 @@ Rows attend(const Rows& q, const Rows& k, const Rows& v, const Shape& shape) {
     Rows y(q.size(), Vector(q.front().size()));
     for (std::size_t t = 0; t < q.size(); ++t)
         for (std::size_t head = 0; head < shape.heads; ++head) {
-            const std::size_t from = head * shape.head_dim, kv_from = head / (shape.heads / shape.kv_heads) * shape.head_dim;
-            const std::size_t first = shape.window && t + 1 > shape.window ? t + 1 - shape.window : 0;
+            const std::size_t from = head * shape.head_dim,
+                              kv_from = head / (shape.heads / shape.kv_heads) * shape.head_dim;
+            const std::size_t first =
+                shape.window && t + 1 > shape.window ? t + 1 - shape.window : 0;
             Vector scores;
             for (std::size_t s = first; s <= t; ++s) {
                 double dot = 0;
-                for (std::size_t i = 0; i < shape.head_dim; ++i) dot += q[t][from + i] * k[s][kv_from + i];
+                for (std::size_t i = 0; i < shape.head_dim; ++i)
+                    dot += q[t][from + i] * k[s][kv_from + i];
                 scores.push_back(dot / std::sqrt(static_cast<double>(shape.head_dim)));
             }
             const double greatest = *std::max_element(scores.begin(), scores.end());
             double sum = 0;
             for (double& score : scores) sum += score = std::exp(score - greatest);
             for (std::size_t s = first; s <= t; ++s)
-                for (std::size_t i = 0; i < shape.head_dim; ++i) y[t][from + i] += scores[s - first] / sum * v[s][kv_from + i];
+                for (std::size_t i = 0; i < shape.head_dim; ++i)
+                    y[t][from + i] += scores[s - first] / sum * v[s][kv_from + i];
         }
     return y;
 }
@@ -78,11 +84,18 @@ Rows attend(const Rows& q, const Rows& k, const Rows& v, const Shape& shape) {
 
 std::vector<double> forward(const test::TinyModel& model, std::span<const std::uint32_t> tokens) {
     const auto& config = model.config;
-    const auto weight = [&](const std::string& name) -> const std::vector<float>& { return model.weights.at(name + ".weight"); };
+    const auto weight = [&](const std::string& name) -> const std::vector<float>& {
+        return model.weights.at(name + ".weight");
+    };
     const double eps = config.at("rms_norm_eps");
-    Shape shape{.heads = config.at("num_attention_heads"), .kv_heads = config.at("num_key_value_heads"), .head_dim = config.at("head_dim"),
-                .window = config.at("sliding_window").is_null() ? 0 : config.at("sliding_window").get<std::size_t>(),
-                .theta = config.at("rope_theta"), .factor = 1};
+    Shape shape{.heads = config.at("num_attention_heads"),
+                .kv_heads = config.at("num_key_value_heads"),
+                .head_dim = config.at("head_dim"),
+                .window = config.at("sliding_window").is_null()
+                              ? 0
+                              : config.at("sliding_window").get<std::size_t>(),
+                .theta = config.at("rope_theta"),
+                .factor = 1};
     if (config.contains("rope_scaling")) shape.factor = config.at("rope_scaling").at("factor");
 
     const std::size_t hidden = config.at("hidden_size");
@@ -94,21 +107,25 @@ std::vector<double> forward(const test::TinyModel& model, std::span<const std::u
     for (int i = 0; i < config.at("num_hidden_layers").get<int>(); ++i) {
         const std::string layer = "model.layers." + std::to_string(i) + ".";
         Rows h = normalised(x, weight(layer + "input_layernorm"), eps);
-        Rows q = linear(weight(layer + "self_attn.q_proj"), h), k = linear(weight(layer + "self_attn.k_proj"), h);
+        Rows q = linear(weight(layer + "self_attn.q_proj"), h),
+             k = linear(weight(layer + "self_attn.k_proj"), h);
         rotate(q, shape);
         rotate(k, shape);
-        add(x, linear(weight(layer + "self_attn.o_proj"), attend(q, k, linear(weight(layer + "self_attn.v_proj"), h), shape)));
+        add(x, linear(weight(layer + "self_attn.o_proj"),
+                      attend(q, k, linear(weight(layer + "self_attn.v_proj"), h), shape)));
 
         h = normalised(x, weight(layer + "post_attention_layernorm"), eps);
         Rows gate = linear(weight(layer + "mlp.gate_proj"), h);
         const Rows up = linear(weight(layer + "mlp.up_proj"), h);
         for (std::size_t t = 0; t < gate.size(); ++t)
-            for (std::size_t j = 0; j < gate[t].size(); ++j) gate[t][j] *= up[t][j] / (1 + std::exp(-gate[t][j]));
+            for (std::size_t j = 0; j < gate[t].size(); ++j)
+                gate[t][j] *= up[t][j] / (1 + std::exp(-gate[t][j]));
         add(x, linear(weight(layer + "mlp.down_proj"), gate));
     }
     const bool tied = config.at("tie_word_embeddings");
     std::vector<double> logits;
-    for (const Vector& row : linear(tied ? embedding : weight("lm_head"), normalised(x, weight("model.norm"), eps)))
+    for (const Vector& row :
+         linear(tied ? embedding : weight("lm_head"), normalised(x, weight("model.norm"), eps)))
         logits.insert(logits.end(), row.begin(), row.end());
     return logits;
 }

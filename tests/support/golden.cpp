@@ -19,11 +19,17 @@ std::vector<float> read_floats(const std::filesystem::path& path) {
     return values;
 }
 
-std::vector<GoldenPrompt> golden_prompts(const nlohmann::json& entry, const std::filesystem::path& folder) {
+std::vector<GoldenPrompt> golden_prompts(const nlohmann::json& entry,
+                                         const std::filesystem::path& folder) {
     std::vector<GoldenPrompt> prompts;
     for (const auto& p : entry.at("prompts")) {
-        GoldenPrompt prompt{.name = p.at("name"), .ids = p.at("ids"), .positions = p.at("positions"),
-                            .logits = read_floats(folder / p.at("logits").at("file").get<std::string>()), .greedy = {}, .margins = {}};
+        GoldenPrompt prompt{
+            .name = p.at("name"),
+            .ids = p.at("ids"),
+            .positions = p.at("positions"),
+            .logits = read_floats(folder / p.at("logits").at("file").get<std::string>()),
+            .greedy = {},
+            .margins = {}};
         if (p.contains("greedy")) {
             p.at("greedy").at("tokens").get_to(prompt.greedy);
             p.at("greedy").at("margin").get_to(prompt.margins);

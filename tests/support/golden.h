@@ -18,7 +18,8 @@ struct GoldenPrompt {
 };
 
 // The prompts of a golden.json entry that has "prompts"; files are named relative to `folder`.
-std::vector<GoldenPrompt> golden_prompts(const nlohmann::json& entry, const std::filesystem::path& folder);
+std::vector<GoldenPrompt> golden_prompts(const nlohmann::json& entry,
+                                         const std::filesystem::path& folder);
 
 nlohmann::json read_json(const std::filesystem::path& path);
 std::vector<float> read_floats(const std::filesystem::path& path);

@@ -10,7 +10,8 @@ namespace assay::test {
 // A checkpoint on the test device, and an engine for it.
 struct LoadedModel {
     LoadedModel(Device& device, const std::filesystem::path& path, const EngineOptions& options)
-        : checkpoint(Checkpoint::open(path.string())), model(checkpoint.config(), load_weights(device, checkpoint, options.context)),
+        : checkpoint(path),
+          model(checkpoint.config(), load_weights(device, checkpoint, options.context)),
           engine(device, model, options) {}
 
     // The logits of every position of a text of its own.

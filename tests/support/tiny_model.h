@@ -15,7 +15,8 @@ struct TinyModel {
 
 // Two layers with seeded weights; keys of `changes` replace or add to config.json's. The sizes are
 // hidden 64, intermediate 96, 4 heads and 2 key-value heads of 16, 300 tokens.
-TinyModel make_tiny_model(const nlohmann::json& changes = {}, std::uint32_t seed = 1);
+TinyModel make_tiny_model(const nlohmann::json& changes = nlohmann::json::object(),
+                          std::uint32_t seed = 1);
 
 // As a Hugging Face directory with f32 weights (no tokenizer).
 void write_checkpoint(const TinyModel& model, const std::filesystem::path& folder);

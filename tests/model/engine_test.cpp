@@ -1,0 +1,215 @@
+#include "model/engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "model/engine/random.h"
+#include "model/memory_plan.h"
+#include "tests/model/test_files.h"
+#include "tests/reference/forward.h"
+#include "tests/support/devices.h"
+#include "tests/support/golden.h"
+#include "tests/support/loaded_model.h"
+#include "tests/support/random.h"
+
+namespace assay {
+namespace {
+
+constexpr EngineOptions exact{.kv = Cache::f32, .context = 256};
+
+std::vector<TokenId> random_tokens(std::size_t count, std::uint32_t seed) {
+    test::Random random(seed);
+    std::vector<TokenId> tokens(count);
+    for (TokenId& token : tokens) token = random.below(300);
+    return tokens;
+}
+
+// A tiny model written, and loaded on a device.
+struct Tiny {
+    explicit Tiny(const nlohmann::json& changes = nlohmann::json::object(), const EngineOptions& options = exact, Device& device = test::device())
+        : source(test::make_tiny_model(changes)) {
+        test::write_checkpoint(source, folder.path());
+        loaded.emplace(device, folder.path(), options);
+    }
+    test::TinyModel source;
+    test::TemporaryFolder folder;
+    std::optional<test::LoadedModel> loaded;
+};
+
+template <class A, class B>
+double difference(const A& a, const B& b) {
+    EXPECT_EQ(a.size(), b.size());
+    double largest = 0;
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+        const double d = std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+        if (!(d <= largest)) largest = d;
+    }
+    return largest;
+}
+
+struct Variation {
+    const char* name;
+    nlohmann::json changes;
+};
+
+class TinyForward : public testing::TestWithParam<Variation> {};
+
+// Activations are near 1 and sums have at most 96 terms, so that two layers of float arithmetic stay within 1e-5 by far.
+TEST_P(TinyForward, MatchesTheReferenceInDouble) {
+    Tiny tiny(GetParam().changes);
+    const auto tokens = random_tokens(70, 7);
+    EXPECT_LE(difference(tiny.loaded->logits(tokens), reference::forward(tiny.source, tokens)), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, TinyForward,
+    testing::Values(Variation{"grouped_query", nlohmann::json::object()}, Variation{"multi_head", {{"num_key_value_heads", 4}}},
+                    Variation{"multi_query_of_three", {{"num_attention_heads", 6}, {"num_key_value_heads", 2}}},
+                    Variation{"explicit_head_dim", {{"head_dim", 64}}}, Variation{"window_17", {{"sliding_window", 17}}},
+                    Variation{"window_1", {{"sliding_window", 1}}}, Variation{"other_theta", {{"rope_theta", 1e6}}},
+                    Variation{"linear_rope_scaling", {{"rope_scaling", {{"type", "linear"}, {"factor", 4.0}}}}},
+                    Variation{"tied_embeddings", {{"tie_word_embeddings", true}}}, Variation{"vocabulary_of_33", {{"vocab_size", 301}}},
+                    Variation{"llama", {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"}}}),
+    [](const auto& test) { return test.param.name; });
+
+TEST(Engine, PrefillEqualsDecode) {
+    for (std::uint32_t chunk : {1u, 7u, 16u, 33u}) {
+        EngineOptions options = exact;
+        options.prefill_chunk = chunk;
+        Tiny tiny({{"sliding_window", 20}}, options);
+        const auto tokens = random_tokens(50, 3);
+        EXPECT_LE(difference(tiny.loaded->logits(tokens), reference::forward(tiny.source, tokens)), 1e-4) << "chunks of " << chunk;
+    }
+}
+
+TEST(Engine, ARaggedBatchEqualsItsSequencesAlone) {
+    for (bool bound : {false, true}) {
+        EngineOptions options = exact;
+        options.sequences = 4;
+        Tiny tiny(nlohmann::json::object(), options, test::device(bound));
+        Engine& engine = tiny.loaded->engine;
+        std::vector<std::vector<TokenId>> texts;
+        for (std::uint32_t i = 0; i < 4; ++i) texts.push_back(random_tokens(std::array{1, 16, 37, 90}[i], 20 + i));
+
+        // First parts of different lengths together, then the rest together: prefill beside decode.
+        std::array<Sequence, 4> sequences{Sequence(engine), Sequence(engine), Sequence(engine), Sequence(engine)};
+        const std::array<std::size_t, 4> cut{0, 15, 5, 89};
+        std::vector<Work> first, second;
+        for (std::size_t i = 0; i < 4; ++i) {
+            if (cut[i]) first.push_back({.sequence = &sequences[i], .tokens = std::span(texts[i]).first(cut[i])});
+            second.push_back({.sequence = &sequences[i], .tokens = std::span(texts[i]).subspan(cut[i]), .logits = Work::last});
+        }
+        engine.step(first);
+        const auto outcomes = engine.step(second);
+        for (std::size_t i = 0; i < 4; ++i) {
+            const auto alone = reference::forward(tiny.source, texts[i]);
+            EXPECT_LE(difference(outcomes[i].logits, std::span(alone).last(300)), 1e-4) << "sequence " << i;
+        }
+    }
+}
+
+TEST(Engine, TruncatedTextGoesOnAsIfNothingHadFollowed) {
+    Tiny tiny;
+    Engine& engine = tiny.loaded->engine;
+    Sequence sequence(engine);
+    const auto tokens = random_tokens(60, 4);
+    Work work{.sequence = &sequence, .tokens = tokens};
+    engine.step({&work, 1});
+    sequence.truncate(19);
+    work = {.sequence = &sequence, .tokens = std::span(tokens).subspan(40), .logits = Work::last};
+    const auto logits = engine.step({&work, 1})[0].logits;
+
+    std::vector<TokenId> text(tokens.begin(), tokens.begin() + 19);
+    text.insert(text.end(), tokens.begin() + 40, tokens.end());
+    const auto expected = reference::forward(tiny.source, text);
+    EXPECT_LE(difference(logits, std::span(expected).last(300)), 1e-4);
+}
+
+TEST(Engine, SamplesGreedilyFromTheLastLogits) {
+    Tiny tiny;
+    Sequence sequence(tiny.loaded->engine);
+    const auto tokens = random_tokens(20, 5);
+    const Work work{.sequence = &sequence, .tokens = tokens, .logits = Work::last, .sample = true};
+    const Outcome outcome = tiny.loaded->engine.step({&work, 1})[0];
+    EXPECT_EQ(outcome.token, std::max_element(outcome.logits.begin(), outcome.logits.end()) - outcome.logits.begin());
+}
+
+TEST(Engine, RefusesWhatDoesNotFit) {
+    Tiny tiny(nlohmann::json::object(), {.kv = Cache::f32, .context = 32});
+    Sequence sequence(tiny.loaded->engine);
+    const auto tokens = random_tokens(33, 6);
+    const Work work{.sequence = &sequence, .tokens = tokens};
+    test::expect_error([&] { tiny.loaded->engine.step({&work, 1}); }, {"context", "33", "32"});
+    const std::vector<TokenId> unknown{299, 300};
+    const Work bad{.sequence = &sequence, .tokens = unknown};
+    test::expect_error([&] { tiny.loaded->engine.step({&bad, 1}); }, {"token 300", "300"});
+    EXPECT_EQ(sequence.length(), 0u);
+}
+
+TEST(Engine, WeightsThatAreNoNumbersAreAnError) {
+    test::TinyModel model = test::make_tiny_model();
+    model.weights.at("model.layers.1.mlp.up_proj.weight")[5] = std::numeric_limits<float>::quiet_NaN();
+    test::TemporaryFolder folder;
+    test::write_checkpoint(model, folder.path());
+    test::LoadedModel loaded(test::device(), folder.path(), exact);
+    Sequence sequence(loaded.engine);
+    const auto tokens = random_tokens(3, 8);
+    for (Work work : {Work{.sequence = &sequence, .tokens = tokens, .sample = true}, Work{.sequence = &sequence, .tokens = tokens, .logits = Work::all}})
+        test::expect_error([&] { loaded.engine.step({&work, 1}); }, {"not numbers", "weights"});
+
+    model.weights.at("model.layers.1.mlp.up_proj.weight")[5] = 0;
+    model.weights.at("model.norm.weight")[2] = std::numeric_limits<float>::infinity();
+    test::write_checkpoint(model, folder.path());
+    test::expect_error([&] { test::LoadedModel(test::device(), folder.path(), exact); }, {"model.norm.weight", "element 2", "inf"});
+}
+
+TEST(MemoryPlan, CoversWhatARunTakes) {
+    EngineOptions options{.kv = Cache::f16, .context = 256, .prefill_chunk = 64};
+    test::TinyModel model = test::make_tiny_model();
+    test::TemporaryFolder folder;
+    test::write_checkpoint(model, folder.path());
+    Device device;
+    const Checkpoint checkpoint(folder.path());
+    const MemoryPlan plan = plan_memory(checkpoint, options, device.info(), device.free_bytes());
+    EXPECT_TRUE(plan.fits());
+
+    const std::uint64_t before = device.allocated_bytes();
+    const Weights weights = load_weights(device, checkpoint, options.context);
+    EXPECT_GE(plan.weights, device.allocated_bytes() - before);
+    EXPECT_LE(plan.weights, (device.allocated_bytes() - before) * 1.05);
+
+    const std::uint64_t loaded = device.allocated_bytes();
+    const Mistral mistral(checkpoint.config(), Weights{});
+    const Engine engine(device, mistral, options);
+    EXPECT_EQ(plan.kv_cache, device.allocated_bytes() - loaded);
+
+    test::LoadedModel run(device, folder.path(), options);
+    Sequence sequence(run.engine);
+    const auto tokens = random_tokens(200, 10);
+    const Work work{.sequence = &sequence, .tokens = tokens, .logits = Work::last, .sample = true};
+    run.engine.step({&work, 1});
+    // Each tensor is rounded up to 256 bytes, a tenth at this size.
+    EXPECT_LE(run.engine.stream().scratch_peak_bytes(), plan.scratch * 1.1);
+    EXPECT_GE(run.engine.stream().scratch_peak_bytes(), plan.scratch / 1.5);
+}
+
+TEST(MemoryPlan, RefusesWithTheNumbers) {
+    const MemoryPlan plan{.weights = 4'100'000'000, .kv_cache = 500'000'000, .scratch = 100'000'000, .free = 4'000'000'000};
+    DeviceInfo device;
+    device.name = "Small GPU";
+    test::expect_error([&] { require_fit(plan, {.context = 4096}, device); }, {"4.7 GB", "4.0 GB", "Small GPU", "4096 tokens", "--context"});
+}
+
+// Known answers from the paper's reference implementation (Random123, kat_vectors).
+TEST(Random, PhiloxKnownAnswers) {
+    EXPECT_EQ(philox({0, 0, 0, 0}, {0, 0}), (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+    EXPECT_EQ(philox({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}),
+              (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+    EXPECT_EQ(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+              (std::array<std::uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+}  // namespace
+}  // namespace assay
