@@ -51,7 +51,8 @@ void main() {
     float greatest = lowest, weights = 0.0;
 
     for (uint key = begin; key < end; key += keys_at_once) {
-        uint block = at(block_tables)[tile.sequence * p.table_stride + key / block_slots];
+        // Some CPU implementations run the body once more with every invocation off, so it must name a valid block then too.
+        uint block = at(block_tables)[tile.sequence * p.table_stride + min(key, end - 1) / block_slots];
         uint first = cache_row(block * block_slots + key % block_slots, kv_head, p.kv_heads, head_dim);
 
         float score[keys_at_once];

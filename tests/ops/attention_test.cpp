@@ -1,0 +1,198 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/support/kv_cache.h"
+
+namespace assay {
+namespace {
+
+// New tokens of one sequence, behind what it has already.
+struct Run {
+    std::uint32_t first_position, tokens;
+};
+
+struct Case {
+    std::string name;
+    std::uint32_t heads, kv_heads, head_dim, window;
+    std::vector<Run> runs;
+    double size = 1;  // of queries and keys
+};
+
+// A batch with its random queries and cache.
+class Batch {
+public:
+    Batch(Device& device, Cache format, const Case& c, std::uint32_t seed)
+        : case_(c), random_(seed), cache_(make_cache(device, format)) {
+        for (std::size_t i = 0; i < c.runs.size(); ++i) {
+            const std::size_t keys = c.runs[i].first_position + c.runs[i].tokens;
+            queries.push_back(
+                random_.normals(std::size_t{c.runs[i].tokens} * c.heads * c.head_dim, c.size));
+            keys_.push_back(random_.normals(keys * c.kv_heads * c.head_dim, c.size));
+            values_.push_back(random_.normals(keys * c.kv_heads * c.head_dim));
+            cache_.store(i, keys_.back(), values_.back());
+        }
+    }
+
+    std::vector<std::vector<float>> queries;  // of each sequence
+
+    // The sequences `chosen`, in one step.
+    std::vector<float> on_device(Stream& s, const std::vector<std::size_t>& chosen) const {
+        std::vector<float> q;
+        std::vector<std::uint32_t> tables;
+        std::vector<ops::QueryRun> runs;
+        std::uint32_t rows = 0, most_keys = 0;
+        for (std::size_t i : chosen) {
+            const auto [first_position, tokens] = case_.runs[i];
+            runs.push_back({rows, tokens, first_position});
+            rows += tokens;
+            most_keys = std::max(most_keys, first_position + tokens);
+            q.insert(q.end(), queries[i].begin(), queries[i].end());
+            const auto table =
+                std::span(cache_.tables).subspan(i * cache_.most_blocks, cache_.most_blocks);
+            tables.insert(tables.end(), table.begin(), table.end());
+        }
+        const auto tiles = ops::make_tiles(s.device(), runs, case_.heads / case_.kv_heads);
+        std::vector<std::uint32_t> words;
+        std::uint32_t tile_tokens = 0;
+        for (const shader::QueryTile& tile : tiles) {
+            words.insert(words.end(),
+                         {tile.sequence, tile.first_row, tile.tokens, tile.first_position});
+            tile_tokens = std::max(tile_tokens, tile.tokens);
+        }
+        const auto count = static_cast<std::uint32_t>(tiles.size());
+        const ops::Attended step{
+            .block_tables = test::upload(
+                s, tables, {static_cast<std::uint32_t>(chosen.size()), cache_.most_blocks, 1}),
+            .tiles = test::upload(s, words, {count, 4, 1}),
+            .tile_count = count,
+            .tile_tokens = tile_tokens,
+            .most_keys = most_keys};
+        const Tensor y = ops::attention(s, test::upload(s, q, {rows, case_.heads, case_.head_dim}),
+                                        cache_.device(), step, case_.window);
+        auto actual = test::download(s, y);
+        s.wait();
+        return actual;
+    }
+
+    reference::Expected expected(std::size_t i) const {
+        return reference::attention(queries[i], keys_[i], values_[i],
+                                    {case_.heads, case_.kv_heads, case_.head_dim,
+                                     case_.runs[i].first_position, case_.window});
+    }
+
+private:
+    test::KvCache make_cache(Device& device, Cache format) {
+        std::vector<std::uint32_t> lengths;
+        for (const Run& run : case_.runs) lengths.push_back(run.first_position + run.tokens);
+        return test::KvCache(device, format, case_.kv_heads, case_.head_dim, lengths, random_);
+    }
+
+    const Case& case_;
+    test::Random random_;
+    test::KvCache cache_;
+    std::vector<std::vector<float>> keys_, values_;
+};
+
+// A score is a sum of head_dim terms and a result one of up to `keys` terms, each off by about the
+// square root of their number (Higham & Mary 2019); exp() adds 3 units in the last place, and as
+// many per unit of the score as the score is off.
+double allowed(const Case& c) {
+    std::uint32_t keys = 0;
+    for (const Run& run : c.runs) keys = std::max(keys, run.first_position + run.tokens);
+    return (16 + std::sqrt(c.head_dim) + std::sqrt(keys)) * test::rounding;
+}
+
+std::vector<Case> cases() {
+    return {
+        {"one key", 1, 1, 32, 0, {{0, 1}}},
+        {"decode, lengths around a block",
+         4,
+         4,
+         64,
+         0,
+         {{0, 1}, {14, 1}, {15, 1}, {16, 1}, {31, 1}, {100, 1}}},
+        {"prefill, lengths around a block",
+         4,
+         2,
+         64,
+         0,
+         {{0, 1}, {0, 15}, {0, 16}, {0, 17}, {0, 33}}},
+        {"chunks of a prefill, decodes among them",
+         8,
+         2,
+         64,
+         0,
+         {{16, 16}, {33, 5}, {7, 1}, {0, 3}, {50, 21}}},
+        {"window 1", 4, 2, 32, 1, {{0, 20}, {40, 1}}},
+        {"window 16", 4, 2, 32, 16, {{0, 40}, {15, 1}, {16, 1}, {70, 9}}},
+        {"window 17", 4, 2, 32, 17, {{0, 40}, {16, 1}, {17, 1}, {70, 9}}},
+        {"window longer than all", 4, 2, 32, 1000, {{0, 40}, {70, 9}, {8, 1}}},
+        {"groups of 3", 48, 16, 32, 0, {{20, 3}, {33, 1}}},
+        {"groups of 3, decode", 48, 16, 32, 0, {{20, 1}, {33, 1}}},
+        {"groups of 8", 32, 4, 128, 0, {{10, 9}, {3, 1}}},
+        {"groups of 8, decode", 32, 4, 128, 0, {{10, 1}, {40, 1}}},
+        {"groups of 16", 16, 1, 64, 0, {{10, 9}, {3, 1}}},
+        {"heads of 80", 4, 1, 80, 0, {{5, 20}, {30, 1}}},
+        {"heads of 80, decode", 4, 1, 80, 0, {{30, 1}}},
+        {"heads of 96", 4, 2, 96, 24, {{5, 20}, {30, 1}}},
+        {"heads of 96, decode", 4, 2, 96, 24, {{30, 1}}},
+        {"long, split over keys", 4, 2, 64, 0, {{1500, 1}, {511, 1}, {512, 1}, {513, 1}, {3, 1}}},
+        {"long prefill, split over keys", 4, 2, 64, 0, {{500, 40}, {0, 3}}},
+        {"long with a window, some splits empty", 4, 2, 64, 100, {{1500, 1}, {1100, 12}, {3, 1}}},
+        {"scores of 10000", 4, 2, 64, 0, {{0, 20}, {40, 1}, {700, 1}}, 100},
+    };
+}
+
+class Attention : public testing::TestWithParam<Cache> {};
+
+}  // namespace
+
+TEST_P(Attention, MatchesReference) {
+    for (const Case& c : cases())
+        for (bool bound : {false, true}) {
+            if (bound && c.head_dim != 64)
+                continue;  // the size of heads is a constant of the same code, slow to compile
+            Stream s(test::device(bound), {.guard = true});
+            const Batch batch(s.device(), GetParam(), c, 9);
+            std::vector<std::size_t> all(c.runs.size());
+            for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+            const auto actual = batch.on_device(s, all);
+            std::size_t first = 0;
+            for (std::size_t i : all) {
+                const std::size_t size = batch.queries[i].size();
+                test::expect_close(std::span(actual).subspan(first, size), batch.expected(i),
+                                   allowed(c), c.name + ", sequence " + std::to_string(i));
+                first += size;
+            }
+        }
+}
+
+// A sequence's result does not depend on those beside it, but for how its keys are split.
+TEST_P(Attention, BatchEqualsItsSequencesAlone) {
+    for (const Case& c : cases()) {
+        if (c.head_dim != 64) continue;
+        Stream s(test::device(), {.guard = true});
+        const Batch batch(s.device(), GetParam(), c, 10);
+        std::vector<std::size_t> all(c.runs.size());
+        for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+        const auto together = batch.on_device(s, all);
+        std::size_t first = 0;
+        for (std::size_t i : all) {
+            const auto alone = batch.on_device(s, {i});
+            reference::Expected expected = batch.expected(i);
+            expected.values.assign(alone.begin(), alone.end());
+            test::expect_close(std::span(together).subspan(first, alone.size()), expected,
+                               2 * allowed(c), c.name + ", sequence " + std::to_string(i));
+            first += alone.size();
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Caches, Attention, testing::Values(Cache::f32, Cache::f16),
+                         [](const auto& cache) {
+                             return cache.param == Cache::f32 ? "f32" : "f16";
+                         });
+
+}  // namespace assay
