@@ -66,7 +66,7 @@ void main() {
     uint id = gl_LocalInvocationIndex;
 
     // The greatest logit and its first token; anything that is not a number wins, to be reported.
-    float greatest = -3.0e38;
+    float greatest = uintBitsToFloat(0xff800000u);  // minus infinity
     uint token = 0xffffffffu;
     bool broken = false;
     for (uint t = id; t < p.vocabulary; t += gl_WorkGroupSize.x) {
