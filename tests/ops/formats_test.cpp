@@ -9,8 +9,9 @@
 
 #include "tests/support/tensors.h"
 
-// tests/data/quant holds rows of each weight format with what an independent implementation decodes them to: rows
-// quantised from real values, rows of random bits, and scales at the ends of what f16 can hold (quant.json says which).
+// tests/data/quant holds rows of each weight format with what an independent implementation decodes
+// them to: rows quantised from real values, rows of random bits, and scales at the ends of what f16
+// can hold (quant.json says which).
 namespace assay {
 namespace {
 
@@ -31,7 +32,8 @@ struct Golden {
     std::string name;
     test::FileWeight file;
     std::vector<float> values;
-    std::vector<double> dot_x, dot_x_abs;  // of the first rows; x.f32 and the rows in exact arithmetic
+    std::vector<double> dot_x,
+        dot_x_abs;  // of the first rows; x.f32 and the rows in exact arithmetic
 };
 
 std::vector<Golden> goldens() {
@@ -42,13 +44,16 @@ std::vector<Golden> goldens() {
         if (format == Format::f32) continue;  // nothing to decode
         Golden g;
         g.name = info(format).name;
-        std::ranges::transform(g.name, g.name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+        std::ranges::transform(g.name, g.name.begin(),
+                               [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
         const auto bytes = read<std::byte>(g.name + ".blocks.bin");
-        g.file = {format, static_cast<std::uint32_t>(bytes.size() / row_bytes(format, columns)), columns, bytes};
+        g.file = {format, static_cast<std::uint32_t>(bytes.size() / row_bytes(format, columns)),
+                  columns, bytes};
         g.values = read<float>(g.name + ".values.f32");
         g.dot_x = types.at(g.name).at("dot_x").get<std::vector<double>>();
         g.dot_x_abs = types.at(g.name).at("dot_x_abs").get<std::vector<double>>();
-        // Arithmetic may flush f32 subnormals, as some BF16 weights are, so rows of nothing else have no product to compare.
+        // Arithmetic may flush f32 subnormals, as some BF16 weights are, so rows of nothing else
+        // have no product to compare.
         while (g.dot_x_abs.back() < columns * 0x1p-126) {
             g.dot_x.pop_back();
             g.dot_x_abs.pop_back();
@@ -82,12 +87,14 @@ TEST(Formats, EmbedDecodesAsGolden) {
             const test::DeviceWeight table(s, g.file);
             std::vector<std::uint32_t> rows(g.file.out_dim);
             for (std::uint32_t i = 0; i < rows.size(); ++i) rows[i] = i;
-            const auto values = test::download(s, ops::embed(s, table, test::upload(s, rows, {g.file.out_dim, 1, 1})));
+            const auto values = test::download(
+                s, ops::embed(s, table, test::upload(s, rows, {g.file.out_dim, 1, 1})));
             s.wait();
             ASSERT_EQ(values.size(), g.values.size()) << g.name;
             const std::size_t i = first_difference(values, g.values);
-            EXPECT_EQ(i, values.size()) << g.name << ", row " << i / columns << ": " << values[i % values.size()] << ", should be "
-                                        << g.values[i % values.size()];
+            EXPECT_EQ(i, values.size())
+                << g.name << ", row " << i / columns << ": " << values[i % values.size()]
+                << ", should be " << g.values[i % values.size()];
         }
     }
 }
@@ -97,13 +104,16 @@ TEST(Formats, MatmulDecodesAsGolden) {
     for (bool bound : {false, true}) {
         Stream s(test::device(bound), {.guard = true});
         for (const Golden& g : goldens())
-            for (auto path : {ops::MatmulPath::direct, ops::MatmulPath::skinny, ops::MatmulPath::tiled}) {
+            for (auto path :
+                 {ops::MatmulPath::direct, ops::MatmulPath::skinny, ops::MatmulPath::tiled}) {
                 const test::DeviceWeight w(s, g.file);
-                auto products = test::download(s, ops::matmul(s, w, test::upload(s, x, {1, columns, 1}), path));
+                auto products =
+                    test::download(s, ops::matmul(s, w, test::upload(s, x, {1, columns, 1}), path));
                 s.wait();
                 products.resize(g.dot_x.size());
                 // As in matmul_test.cpp; the golden has 9 digits.
-                test::expect_close(products, {g.dot_x, g.dot_x_abs}, (4 + std::sqrt(columns)) * test::rounding + 1e-9, g.name);
+                test::expect_close(products, {g.dot_x, g.dot_x_abs},
+                                   (4 + std::sqrt(columns)) * test::rounding + 1e-9, g.name);
             }
     }
 }

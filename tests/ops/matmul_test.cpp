@@ -13,20 +13,24 @@ struct Shape {
     std::uint32_t rows, out_dim, in_dim;
 };
 
-// Each size around what an invocation, a panel and a tile take, and a real model's. Where in_dim is no multiple of a
-// format's block, that case is left out for it.
+// Each size around what an invocation, a panel and a tile take, and a real model's. Where in_dim is
+// no multiple of a format's block, that case is left out for it.
 constexpr Shape shapes[] = {
-    {1, 1, 32},     {1, 31, 64},   {1, 32, 256},   {1, 33, 512},   {1, 257, 96},  {1, 256, 4096}, {2, 63, 256},  {3, 64, 96},
-    {4, 65, 256},   {5, 33, 32},   {6, 1, 512},    {7, 96, 256},   {8, 32, 64},   {9, 257, 256},  {15, 31, 256}, {16, 64, 32},
-    {17, 65, 512},  {31, 33, 256}, {32, 64, 256},  {33, 63, 96},   {63, 1, 256},  {64, 65, 64},   {65, 257, 256}, {9, 256, 4096},
-    {130, 130, 256},
+    {1, 1, 32},     {1, 31, 64},   {1, 32, 256},   {1, 33, 512},   {1, 257, 96},
+    {1, 256, 4096}, {2, 63, 256},  {3, 64, 96},    {4, 65, 256},   {5, 33, 32},
+    {6, 1, 512},    {7, 96, 256},  {8, 32, 64},    {9, 257, 256},  {15, 31, 256},
+    {16, 64, 32},   {17, 65, 512}, {31, 33, 256},  {32, 64, 256},  {33, 63, 96},
+    {63, 1, 256},   {64, 65, 64},  {65, 257, 256}, {9, 256, 4096}, {130, 130, 256},
 };
 
-constexpr std::pair<MatmulPath, const char*> paths[] = {
-    {MatmulPath::automatic, "automatic"}, {MatmulPath::direct, "direct"}, {MatmulPath::skinny, "skinny"}, {MatmulPath::tiled, "tiled"}};
+constexpr std::pair<MatmulPath, const char*> paths[] = {{MatmulPath::automatic, "automatic"},
+                                                        {MatmulPath::direct, "direct"},
+                                                        {MatmulPath::skinny, "skinny"},
+                                                        {MatmulPath::tiled, "tiled"}};
 
-// A sum of n terms in any order is off by about sqrt(n) roundings of the sum of their magnitudes (Higham & Mary 2019),
-// and no more than 4 are added by decoding the weight and by joining partial sums.
+// A sum of n terms in any order is off by about sqrt(n) roundings of the sum of their magnitudes
+// (Higham & Mary 2019), and no more than 4 are added by decoding the weight and by joining partial
+// sums.
 double allowed(std::uint32_t in_dim) { return (4 + std::sqrt(in_dim)) * test::rounding; }
 
 class Matmul : public testing::TestWithParam<Format> {};
@@ -35,21 +39,25 @@ class Matmul : public testing::TestWithParam<Format> {};
 
 TEST_P(Matmul, MatchesReferenceOnEveryPath) {
     const Format format = GetParam();
-    Stream addressed(test::device(false), {.guard = true}), bound(test::device(true), {.guard = true});
+    Stream addressed(test::device(false), {.guard = true}),
+        bound(test::device(true), {.guard = true});
     test::Random random(7);
     for (const auto& [rows, out_dim, in_dim] : shapes) {
         if (in_dim % info(format).block_size != 0) continue;
         const auto file = test::random_weight(format, out_dim, in_dim, random);
-        const auto x = random.normals(std::size_t{rows} * in_dim), y = random.normals(std::size_t{rows} * out_dim);
+        const auto x = random.normals(std::size_t{rows} * in_dim),
+                   y = random.normals(std::size_t{rows} * out_dim);
         const auto weight = file.values();
-        const auto product = reference::matmul(weight, x, in_dim, {}), sum = reference::matmul(weight, x, in_dim, y);
+        const auto product = reference::matmul(weight, x, in_dim, {}),
+                   sum = reference::matmul(weight, x, in_dim, y);
         for (Stream* s : {&addressed, &bound}) {
             const test::DeviceWeight w(*s, file);
             const Tensor device_x = test::upload(*s, x, {rows, in_dim, 1});
             // Copied to scratch, behind which guard words lie.
             std::vector<std::uint32_t> every_row(rows);
             for (std::uint32_t i = 0; i < rows; ++i) every_row[i] = i;
-            const Tensor device_y = test::upload(*s, y, {rows, out_dim, 1}), all = test::upload(*s, every_row, {rows, 1, 1});
+            const Tensor device_y = test::upload(*s, y, {rows, out_dim, 1}),
+                         all = test::upload(*s, every_row, {rows, 1, 1});
             std::vector<std::vector<float>> products, sums;
             for (auto& [path, name] : paths) {
                 products.push_back(test::download(*s, ops::matmul(*s, w, device_x, path)));
@@ -59,8 +67,10 @@ TEST_P(Matmul, MatchesReferenceOnEveryPath) {
             }
             s->wait();
             for (std::size_t i = 0; i < std::size(paths); ++i) {
-                const std::string what = std::string(paths[i].second) + (s == &bound ? ", bound, " : ", ") + std::to_string(rows) + " rows, " +
-                                         std::to_string(out_dim) + " x " + std::to_string(in_dim);
+                const std::string what = std::string(paths[i].second) +
+                                         (s == &bound ? ", bound, " : ", ") + std::to_string(rows) +
+                                         " rows, " + std::to_string(out_dim) + " x " +
+                                         std::to_string(in_dim);
                 test::expect_close(products[i], product, allowed(in_dim), what);
                 test::expect_close(sums[i], sum, allowed(in_dim), what + ", accumulated");
             }
@@ -69,6 +79,8 @@ TEST_P(Matmul, MatchesReferenceOnEveryPath) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, Matmul, testing::ValuesIn(test::all_formats()),
-                         [](const auto& format) { return std::string(assay::info(format.param).name); });
+                         [](const auto& format) {
+                             return std::string(assay::info(format.param).name);
+                         });
 
 }  // namespace assay

@@ -11,8 +11,8 @@ namespace {
 constexpr std::byte guard{0xa5};
 constexpr std::size_t guard_bytes = 4096;
 
-// Row of the model that row `row` of a file becomes: files that interleave the pairs of a head hold (i, i + head_dim / 2)
-// side by side.
+// Row of the model that row `row` of a file becomes: files that interleave the pairs of a head hold
+// (i, i + head_dim / 2) side by side.
 std::uint32_t model_row(std::uint32_t row, std::uint32_t head_dim) {
     if (head_dim == 0) return row;
     const std::uint32_t within = row % head_dim;
@@ -21,13 +21,17 @@ std::uint32_t model_row(std::uint32_t row, std::uint32_t head_dim) {
 
 // As described beside panel_rows in runtime/tensor.h, then guard bytes.
 std::vector<std::byte> panels(const test::FileWeight& file, std::uint32_t head_dim) {
-    const std::size_t unit = info(file.format).unit_bytes, row_units = row_bytes(file.format, file.in_dim) / unit;
-    std::vector<std::byte> to((file.out_dim + panel_rows - 1) / panel_rows * panel_rows * row_units * unit);
+    const std::size_t unit = info(file.format).unit_bytes,
+                      row_units = row_bytes(file.format, file.in_dim) / unit;
+    std::vector<std::byte> to((file.out_dim + panel_rows - 1) / panel_rows * panel_rows *
+                              row_units * unit);
     for (std::uint32_t row = 0; row < file.out_dim; ++row) {
         const auto from = file.rows(row, 1);
         const std::uint32_t r = model_row(row, head_dim);
         for (std::size_t u = 0; u < row_units; ++u)
-            std::memcpy(&to[((r / panel_rows * row_units + u) * panel_rows + r % panel_rows) * unit], &from[u * unit], unit);
+            std::memcpy(
+                &to[((r / panel_rows * row_units + u) * panel_rows + r % panel_rows) * unit],
+                &from[u * unit], unit);
     }
     to.resize(to.size() + guard_bytes, guard);
     return to;
@@ -44,7 +48,8 @@ std::vector<std::byte> repacked(Stream& s, const test::FileWeight& file, const C
     weight.address = buffer.address();
     for (std::uint32_t first = 0; first < c.out_dim; first += c.rows_at_once) {
         const std::uint32_t rows = std::min(c.rows_at_once, c.out_dim - first);
-        ops::repack(s, test::upload_bytes(s, file.rows(first, rows)), rows, first, weight, c.head_dim);
+        ops::repack(s, test::upload_bytes(s, file.rows(first, rows)), rows, first, weight,
+                    c.head_dim);
     }
     s.wait();
     return {buffer.host().begin(), buffer.host().end()};
@@ -53,9 +58,12 @@ std::vector<std::byte> repacked(Stream& s, const test::FileWeight& file, const C
 }  // namespace
 
 TEST(Repack, LaysRowsOutInPanels) {
-    // Rows around a panel; heads that end inside one; pieces of a file that end inside a panel, at odd places, in the padding.
-    constexpr Case cases[] = {{1, 256, 0, 1},    {31, 256, 0, 31},  {32, 512, 0, 32}, {33, 256, 0, 33}, {65, 256, 0, 7}, {100, 256, 0, 33},
-                              {64, 256, 32, 64}, {80, 256, 80, 80}, {96, 256, 96, 96}, {160, 256, 80, 80}, {512, 256, 64, 128}, {2, 4096, 0, 1}};
+    // Rows around a panel; heads that end inside one; pieces of a file that end inside a panel, at
+    // odd places, in the padding.
+    constexpr Case cases[] = {{1, 256, 0, 1},     {31, 256, 0, 31},    {32, 512, 0, 32},
+                              {33, 256, 0, 33},   {65, 256, 0, 7},     {100, 256, 0, 33},
+                              {64, 256, 32, 64},  {80, 256, 80, 80},   {96, 256, 96, 96},
+                              {160, 256, 80, 80}, {512, 256, 64, 128}, {2, 4096, 0, 1}};
     for (bool bound : {false, true}) {
         Stream s(test::device(bound), {.guard = true});
         test::Random random(5);
@@ -63,7 +71,8 @@ TEST(Repack, LaysRowsOutInPanels) {
             for (const Case& c : cases) {
                 const auto file = test::random_weight(format, c.out_dim, c.in_dim, random);
                 EXPECT_TRUE(repacked(s, file, c) == panels(file, c.head_dim))
-                    << info(format).name << ", " << c.out_dim << " x " << c.in_dim << ", heads of " << c.head_dim << ", " << c.rows_at_once << " rows at once";
+                    << info(format).name << ", " << c.out_dim << " x " << c.in_dim << ", heads of "
+                    << c.head_dim << ", " << c.rows_at_once << " rows at once";
             }
     }
 }

@@ -11,7 +11,8 @@ Expected rmsnorm(std::span<const float> x, std::span<const float> weight, double
         double squares = 0;
         for (float value : x.subspan(row, dim)) squares += static_cast<double>(value) * value;
         for (std::size_t i = 0; i < dim; ++i) {
-            const double value = x[row + i] / std::sqrt(squares / static_cast<double>(dim) + eps) * weight[i];
+            const double value =
+                x[row + i] / std::sqrt(squares / static_cast<double>(dim) + eps) * weight[i];
             y.values.push_back(value);
             y.magnitudes.push_back(std::fabs(value));
         }

@@ -6,19 +6,23 @@
 
 namespace assay::reference {
 
-std::vector<double> sampling_probabilities(std::span<const float> logits, const std::vector<bool>& seen, const Sampling& how) {
+std::vector<double> sampling_probabilities(std::span<const float> logits,
+                                           const std::vector<bool>& seen, const Sampling& how) {
     std::vector<double> z(logits.begin(), logits.end());
     for (std::size_t i = 0; i < z.size(); ++i)
-        if (seen[i]) z[i] = z[i] > 0 ? z[i] / how.repetition_penalty : z[i] * how.repetition_penalty;
+        if (seen[i])
+            z[i] = z[i] > 0 ? z[i] / how.repetition_penalty : z[i] * how.repetition_penalty;
     const auto greatest = static_cast<std::size_t>(std::ranges::max_element(z) - z.begin());
     std::vector<double> p(z.size());
     if (how.temperature == 0) {
         p[greatest] = 1;
         return p;
     }
-    for (std::size_t i = 0; i < z.size(); ++i) p[i] = std::exp((z[i] - z[greatest]) / how.temperature);
+    for (std::size_t i = 0; i < z.size(); ++i)
+        p[i] = std::exp((z[i] - z[greatest]) / how.temperature);
 
-    // Each filter keeps a run of the tokens in order of their logits; ties with the last one kept stay too.
+    // Each filter keeps a run of the tokens in order of their logits; ties with the last one kept
+    // stay too.
     std::vector<std::size_t> order(z.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return z[i]; });

@@ -26,7 +26,8 @@ class ValidationIsFatal : public testing::EmptyTestEventListener {
     void OnTestEnd(const testing::TestInfo&) override {
         for (auto& slot : opened)
             if (slot)
-                for (const std::string& message : slot->take_validation_messages()) ADD_FAILURE() << "validation: " << message;
+                for (const std::string& message : slot->take_validation_messages())
+                    ADD_FAILURE() << "validation: " << message;
     }
     void OnTestProgramEnd(const testing::UnitTest&) override {
         for (auto& slot : opened) slot.reset();
@@ -38,6 +39,8 @@ class ValidationIsFatal : public testing::EmptyTestEventListener {
 Device& device() { return open(false); }
 Device& bound_device() { return open(true); }
 
-void install_listeners() { testing::UnitTest::GetInstance()->listeners().Append(new ValidationIsFatal); }
+void install_listeners() {
+    testing::UnitTest::GetInstance()->listeners().Append(new ValidationIsFatal);
+}
 
 }  // namespace assay::test

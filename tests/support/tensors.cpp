@@ -23,10 +23,14 @@ struct Scale {
 
 Scale scale_of(Format format) {
     switch (format) {
-    case Format::q8_0: return {0, 1.0 / 74};
-    case Format::q4_0: return {0, 1.0 / 4.6};
-    case Format::q6_k: return {208, 1.0 / (18.5 * 74)};
-    default: return {};
+        case Format::q8_0:
+            return {0, 1.0 / 74};
+        case Format::q4_0:
+            return {0, 1.0 / 4.6};
+        case Format::q6_k:
+            return {208, 1.0 / (18.5 * 74)};
+        default:
+            return {};
     }
 }
 
@@ -40,7 +44,8 @@ void record_largest_error(double share) {
 
 }  // namespace
 
-void expect_close(std::span<const float> actual, const reference::Expected& expected, double relative, const std::string& what) {
+void expect_close(std::span<const float> actual, const reference::Expected& expected,
+                  double relative, const std::string& what) {
     ASSERT_EQ(actual.size(), expected.values.size()) << what;
     double worst = 0;
     std::size_t at = 0;
@@ -57,8 +62,8 @@ void expect_close(std::span<const float> actual, const reference::Expected& expe
         worst = error;
     }
     record_largest_error(worst);
-    EXPECT_LE(worst, 1) << what << ": element " << at << " is " << actual[at] << ", should be " << expected.values[at] << " within "
-                        << relative * expected.magnitudes[at];
+    EXPECT_LE(worst, 1) << what << ": element " << at << " is " << actual[at] << ", should be "
+                        << expected.values[at] << " within " << relative * expected.magnitudes[at];
 }
 
 std::span<const std::byte> FileWeight::rows(std::uint32_t first, std::uint32_t count) const {
@@ -72,22 +77,26 @@ std::vector<Format> all_formats() {
     return formats;
 }
 
-FileWeight random_weight(Format format, std::uint32_t out_dim, std::uint32_t in_dim, Random& random) {
-    FileWeight weight{format, out_dim, in_dim, std::vector<std::byte>(out_dim * row_bytes(format, in_dim))};
+FileWeight random_weight(Format format, std::uint32_t out_dim, std::uint32_t in_dim,
+                         Random& random) {
+    FileWeight weight{format, out_dim, in_dim,
+                      std::vector<std::byte>(out_dim * row_bytes(format, in_dim))};
     const std::size_t block_bytes = info(format).block_bytes;
     const double deviation = 1 / std::sqrt(static_cast<double>(in_dim));
     for (std::byte& b : weight.bytes) b = static_cast<std::byte>(random.bits() >> 8);
     for (std::size_t block = 0; block < weight.bytes.size(); block += block_bytes) {
         if (info(format).block_size > 1) {
             const Scale scale = scale_of(format);
-            put_word(weight.bytes, block + scale.offset, reference::float_to_half(random.normal(deviation * scale.size)));
+            put_word(weight.bytes, block + scale.offset,
+                     reference::float_to_half(random.normal(deviation * scale.size)));
             continue;
         }
         const float value = random.normal(deviation);
         std::uint32_t bits = 0;
         std::memcpy(&bits, &value, sizeof bits);
         if (format == Format::f16) put_word(weight.bytes, block, reference::float_to_half(value));
-        if (format == Format::bf16) put_word(weight.bytes, block, static_cast<std::uint16_t>(bits >> 16));
+        if (format == Format::bf16)
+            put_word(weight.bytes, block, static_cast<std::uint16_t>(bits >> 16));
         if (format == Format::f32) std::memcpy(&weight.bytes[block], &value, sizeof value);
     }
     return weight;
@@ -99,7 +108,8 @@ Tensor upload_bytes(Stream& s, std::span<const std::byte> bytes) {
     return s.upload(std::span<const std::uint32_t>(words));
 }
 
-DeviceWeight::DeviceWeight(Stream& s, const FileWeight& file) : weight_{0, file.out_dim, file.in_dim, file.format} {
+DeviceWeight::DeviceWeight(Stream& s, const FileWeight& file)
+    : weight_{0, file.out_dim, file.in_dim, file.format} {
     buffer_ = Buffer(s.device(), weight_.bytes(), Memory::device, "weight");
     weight_.address = buffer_.address();
     ops::repack(s, upload_bytes(s, file.bytes), file.out_dim, 0, weight_, 0);

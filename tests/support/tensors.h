@@ -21,7 +21,8 @@ Tensor upload(Stream& s, const std::vector<T>& values, std::array<std::uint32_t,
     return tensor;
 }
 
-// Room for a tensor's elements, filled by the next wait(). Keep it where it does not move until then.
+// Room for a tensor's elements, filled by the next wait(). Keep it where it does not move until
+// then.
 template <class T = float>
 std::vector<T> download(Stream& s, const Tensor& from) {
     std::vector<T> values(from.size());
@@ -29,9 +30,11 @@ std::vector<T> download(Stream& s, const Tensor& from) {
     return values;
 }
 
-// Fails once, naming the element that is farthest off, unless each is within `relative` of its magnitude. The largest
-// error so far, as a share of what is allowed, becomes a property of the test ("largest_error").
-void expect_close(std::span<const float> actual, const reference::Expected& expected, double relative, const std::string& what);
+// Fails once, naming the element that is farthest off, unless each is within `relative` of its
+// magnitude. The largest error so far, as a share of what is allowed, becomes a property of the
+// test ("largest_error").
+void expect_close(std::span<const float> actual, const reference::Expected& expected,
+                  double relative, const std::string& what);
 
 // The rows of a weight matrix as a model file holds them.
 struct FileWeight {
@@ -45,13 +48,16 @@ struct FileWeight {
 
 std::vector<Format> all_formats();
 // Every bit of a block is random but for the scales, which make the weights about 1 / sqrt(in_dim).
-FileWeight random_weight(Format format, std::uint32_t out_dim, std::uint32_t in_dim, Random& random);
+FileWeight random_weight(Format format, std::uint32_t out_dim, std::uint32_t in_dim,
+                         Random& random);
 
 // A weight on the device, laid out by ops::repack as the loader does it.
 class DeviceWeight {
 public:
     DeviceWeight(Stream& s, const FileWeight& file);
-    operator const Weight&() const { return weight_; }  // NOLINT(google-explicit-constructor): that is its purpose
+    operator const Weight&() const {
+        return weight_;
+    }  // NOLINT(google-explicit-constructor): that is its purpose
 
 private:
     Buffer buffer_;
