@@ -12,6 +12,7 @@ Tensor silu_mul(Stream&, const Tensor& gate, const Tensor& up);             // s
 
 // How a matrix product is computed. `automatic` chooses by device and number of rows.
 enum class MatmulPath : std::uint8_t { automatic, direct, skinny, tiled };
+MatmulPath matmul_path(const DeviceInfo&, std::uint32_t rows);  // what `automatic` chooses
 Tensor matmul(Stream&, const Weight& w, const Tensor& x, MatmulPath = MatmulPath::automatic);               // x w^T
 void matmul_add(Stream&, const Weight& w, const Tensor& x, const Tensor& y, MatmulPath = MatmulPath::automatic);  // y += x w^T
 

@@ -11,7 +11,6 @@ namespace assay::shader {
 using uint = std::uint32_t;
 struct float16_t;    // only pointed to
 struct vec4;
-struct WeightUnit;   // what a weight format is read in, see formats/format.glsl
 struct CacheElement; // what the KV cache holds, see attention/cache.glsl
 
 // A typed device address. T is const where the kernel only reads.

@@ -4,7 +4,7 @@
 SHARED_BEGIN
 
 struct EmbedParams {
-    In(WeightUnit) weight;  // (vocabulary, dim) in panels
+    In(uint) weight;  // (vocabulary, dim) in panels
     In(uint) tokens;        // (rows)
     Out(vec4) y;            // (rows, dim)
     uint dim;

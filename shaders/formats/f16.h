@@ -1,11 +1,10 @@
 // IEEE half precision.
-const uint block_size = 32, block_units = 32;
+const uint block_size = 32, block_units = 32, unit_words = 1, factor_span = 0;
 
 Weights8 decode(uint first, uint part) {
     Weights8 w;
-    [[unroll]] for (uint i = 0; i < 4; ++i) {
-        w.lo[i] = half_to_float(unit(first, 8 * part + i));
-        w.hi[i] = half_to_float(unit(first, 8 * part + 4 + i));
-    }
+    [[unroll]] for (uint i = 0; i < 8; ++i) w.w[i] = unpackHalf2x16(word(first, 8 * part + i));
     return w;
 }
+
+vec2 factor(uint first, uint part) { return vec2(1.0); }

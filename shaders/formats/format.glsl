@@ -1,19 +1,34 @@
-// The weight format this variant is compiled for, second part: its decoder. Each format's file defines
+// The weight format this variant is compiled for. Rows of a weight lie in panels of 32 side by side, unit by unit
+// (runtime/tensor.h), so that the units of two neighbouring rows, the first of them even, are read together: two 16-bit
+// units as one word, the even row's in the lower half, or two words. Each format's file defines
 //   block_size    weights in a block, a multiple of 32
-//   block_units   WeightUnits in a block
-//   decode(first, part)   weights 8 * part ... 8 * part + 7 of the block of one row whose first unit is at `first`
+//   block_units   units in a block
+//   unit_words    words that a unit of both rows takes: 1 or 2
+//   factor_span   weights that share a factor which decode() leaves out; 0 if it leaves out none
+//   decode(first, part)   weights 8 * part ... 8 * part + 7 of the block of both rows whose first word is `first`
+//   factor(first, part)   the factor of both rows that decode() left out of them
 // F32, F16 and BF16 have no blocks; 32 weights are taken for one.
-//
-// Rows lie in panels of 32 side by side, so that consecutive units of a row are panel_rows apart (runtime/tensor.h).
 const uint panel_rows = 32;
 
+// Of two neighbouring rows, the even one in x.
 struct Weights8 {
-    vec4 lo, hi;
+    vec2 w[8];
 };
 
-#define unit(first, i) uint(at(weight)[(first) + (i) * panel_rows])
+// Word of unit i of a row pair whose first word is `first`; a pair of 32-bit units has a second word after it.
+#define word(first, i) at(weight)[(first) + (i) * (panel_rows / 2 * unit_words)]
 
-float half_to_float(uint bits) { return unpackHalf2x16(bits).x; }
+// The number in bits [lowest, lowest + count) of `bits`, less `offset`: moved into the mantissa of a power of two, which is
+// exact and spares the shift and the conversion. lowest + count is at most 23.
+float number(uint bits, uint lowest, uint count, float offset) {
+    uint field = bits & ((1u << count) - 1u) << lowest;
+    return uintBitsToFloat(field | (150u - lowest) << 23) - (float(1u << (23u - lowest)) + offset);
+}
+
+// The numbers in the lower and the upper half of a word, at the same bits of each.
+vec2 numbers(uint halves, uint lowest, uint count, float offset) {
+    return vec2(number(halves, lowest, count, offset), number(halves >> 16, lowest, count, offset));
+}
 
 #if defined(FORMAT_F32)
 #include "f32.h"
@@ -29,7 +44,19 @@ float half_to_float(uint bits) { return unpackHalf2x16(bits).x; }
 #include "q6_k.h"
 #endif
 
-// Index of the first unit of block 0 of a row of `in_dim` weights.
-uint first_unit(uint row, uint in_dim) {
-    return row / panel_rows * (in_dim / block_size * block_units * panel_rows) + row % panel_rows;
+const uint block_words = block_units * unit_words * panel_rows / 2;  // from a block of a row to its next
+
+// Index of the first word of block 0 of rows `row` and row + 1 of `in_dim` weights; row is even.
+uint first_word(uint row, uint in_dim) {
+    return row / panel_rows * (in_dim / block_size * block_words) + row % panel_rows / 2 * unit_words;
+}
+
+// decode() with the factor put in.
+Weights8 decode_whole(uint first, uint part) {
+    Weights8 w = decode(first, part);
+    if (factor_span != 0) {
+        vec2 f = factor(first, part);
+        [[unroll]] for (uint i = 0; i < 8; ++i) w.w[i] *= f;
+    }
+    return w;
 }

@@ -1,15 +1,14 @@
 // 8-bit weights in blocks of 32 that share an f16 scale: w = scale * q. Scale, then 32 signed bytes.
-const uint block_size = 32, block_units = 17;
+const uint block_size = 32, block_units = 17, unit_words = 1, factor_span = 32;
 
 Weights8 decode(uint first, uint part) {
-    float scale = half_to_float(unit(first, 0));
     Weights8 w;
-    [[unroll]] for (uint i = 0; i < 2; ++i) {
-        int lo = int(unit(first, 1 + 4 * part + i)), hi = int(unit(first, 3 + 4 * part + i));
-        w.lo[2 * i] = scale * float(bitfieldExtract(lo, 0, 8));
-        w.lo[2 * i + 1] = scale * float(bitfieldExtract(lo, 8, 8));
-        w.hi[2 * i] = scale * float(bitfieldExtract(hi, 0, 8));
-        w.hi[2 * i + 1] = scale * float(bitfieldExtract(hi, 8, 8));
+    [[unroll]] for (uint i = 0; i < 4; ++i) {
+        uint bytes = word(first, 1 + 4 * part + i) ^ 0x80808080u;  // q + 128
+        w.w[2 * i] = numbers(bytes, 0, 8, 128.0);
+        w.w[2 * i + 1] = numbers(bytes, 8, 8, 128.0);
     }
     return w;
 }
+
+vec2 factor(uint first, uint part) { return unpackHalf2x16(word(first, 0)); }

@@ -4,7 +4,7 @@
 SHARED_BEGIN
 
 struct MatmulParams {
-    In(WeightUnit) weight;  // (out_dim, in_dim) in panels
+    In(uint) weight;  // (out_dim, in_dim) in panels
     In(vec4) x;             // (rows, in_dim)
     InOut(float) y;         // (rows, out_dim)
     uint rows;              // tokens

@@ -1,44 +1,55 @@
 // y = x w^T for few rows, bound by reading the weight, which is read once per tile_rows rows.
 //
-// A workgroup computes one panel of 32 outputs: invocation i the output i % 32, over every slices-th block of the
-// inner dimension; the slices are then added up in shared memory.
+// A workgroup computes one panel of 32 outputs: invocation i two neighbouring ones, pair i % 16, over every slices-th
+// run of 32 weights; the slices are then added up in shared memory.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "matmul.glsl"
 
-layout(local_size_x_id = 0) in;  // 32 * slices
+layout(local_size_x_id = 0) in;  // 16 * slices
 layout(constant_id = 1) const uint tile_rows = 1;
+const uint lanes = panel_rows / 2;
+const uint slices = gl_WorkGroupSize.x / lanes;
+const uint span = factor_span == 16 ? 16 : 32;  // weights between two additions to the sums
 
-shared float partial[gl_WorkGroupSize.x];
+shared vec2 partial[tile_rows * gl_WorkGroupSize.x];
 
 void main() {
-    uint lane = gl_LocalInvocationIndex % panel_rows, slice = gl_LocalInvocationIndex / panel_rows;
-    uint slices = gl_WorkGroupSize.x / panel_rows;
-    uint column = gl_WorkGroupID.x * panel_rows + lane;
-    uint row = gl_WorkGroupID.y * tile_rows, last_row = p.rows - 1;
-    uint first = first_unit(column, p.in_dim);
+    uint lane = gl_LocalInvocationIndex % lanes, slice = gl_LocalInvocationIndex / lanes;
+    uint column = gl_WorkGroupID.x * panel_rows + 2 * lane;
+    uint row = gl_WorkGroupID.y * tile_rows;
+    uint panel = first_word(column, p.in_dim);
 
-    float sum[tile_rows];
-    [[unroll]] for (uint r = 0; r < tile_rows; ++r) sum[r] = 0.0;
-    for (uint block = slice; block < p.in_dim / block_size; block += slices) {
-        for (uint group = 0; group < block_size / 32; ++group) {
-            [[unroll]] for (uint i = 0; i < 4; ++i) {
-                uint part = group * 4 + i;
-                Weights8 w = decode(first + block * block_units * panel_rows, part);
-                uint k = block * block_size + 8 * part;
+    vec2 sum[tile_rows];
+    uint x_first[tile_rows];
+    [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
+        sum[r] = vec2(0.0);
+        x_first[r] = x_row(row + r);
+    }
+    for (uint run = slice; run < p.in_dim / 32; run += slices) {
+        const uint block_runs = block_size / 32;
+        uint first = panel + run / block_runs * block_words;
+        [[unroll]] for (uint begin = 0; begin < 4; begin += span / 8) {
+            uint part = run % block_runs * 4 + begin;
+            vec2 products[tile_rows];
+            [[unroll]] for (uint r = 0; r < tile_rows; ++r) products[r] = vec2(0.0);
+            [[unroll]] for (uint i = 0; i < span / 8; ++i) {
+                Weights8 w = decode(first, part + i);
                 [[unroll]] for (uint r = 0; r < tile_rows; ++r)
-                    sum[r] += dot(w.lo, x4(min(row + r, last_row), k)) + dot(w.hi, x4(min(row + r, last_row), k + 4));
+                    [[unroll]] for (uint j = 0; j < 8; j += 4) {
+                        vec4 x = at(x)[x_first[r] + 8 * run + 2 * (begin + i) + j / 4];
+                        [[unroll]] for (uint l = 0; l < 4; ++l) products[r] = fma(w.w[j + l], vec2(x[l]), products[r]);
+                    }
             }
+            vec2 left_out = factor(first, part);
+            [[unroll]] for (uint r = 0; r < tile_rows; ++r) sum[r] = fma(left_out, products[r], sum[r]);
         }
     }
-    [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
-        partial[gl_LocalInvocationIndex] = sum[r];
-        barrier();
-        if (slice == 0) {
-            float total = 0.0;
-            for (uint s = 0; s < slices; ++s) total += partial[s * panel_rows + lane];
-            store(row + r, column, total);
-        }
-        barrier();
+    [[unroll]] for (uint r = 0; r < tile_rows; ++r) partial[r * gl_WorkGroupSize.x + gl_LocalInvocationIndex] = sum[r];
+    barrier();
+    for (uint i = gl_LocalInvocationIndex; i < tile_rows * lanes; i += gl_WorkGroupSize.x) {
+        vec2 total = vec2(0.0);
+        for (uint s = 0; s < slices; ++s) total += partial[i / lanes * gl_WorkGroupSize.x + s * lanes + i % lanes];
+        store_pair(row + i / lanes, gl_WorkGroupID.x * panel_rows + i % lanes * 2, total);
     }
 }
