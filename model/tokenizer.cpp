@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view space_symbol = "\u2581";
 constexpr std::string_view replacement = "\ufffd";
 
-void check(const sentencepiece::util::Status& status, const std::string& path) {
-    if (!status.ok()) throw Error(path + ": tokenizer: " + printable(status.ToString(), 250));
+void check(const sentencepiece::util::Status& status, const std::string& where) {
+    if (!status.ok()) throw Error(where + ": " + printable(status.ToString(), 250));
 }
 
 // Writes the wire format of protocol buffers, as far as a SentencePiece model needs it.
@@ -182,11 +182,13 @@ Tokenizer::Tokenizer(std::string path, const std::string& model_proto)
     : path_(std::move(path)),
       processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
     try {
-        check(processor_->LoadFromSerializedProto(model_proto), path_);
+        check(processor_->LoadFromSerializedProto(model_proto),
+              path_ + ": tokenizer: not a sound SentencePiece model");
     } catch (const Error&) {
         throw;
     } catch (const std::exception& error) {  // Darts, inside SentencePiece, throws
-        throw Error(path_ + ": tokenizer: " + printable(error.what()));
+        throw Error(path_ +
+                    ": tokenizer: not a sound SentencePiece model: " + printable(error.what()));
     }
     for (int id = 0; id < processor_->GetPieceSize(); ++id) tokens_.push_back(make_token(id));
     model_vocab_size_ = vocab_size();
