@@ -1,0 +1,149 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "grader/cli/commands.h"
+#include "grader/cli/options.h"
+#include "model/memory_plan.h"
+#include "runtime/device.h"
+#include "runtime/error.h"
+#include "runtime/ops.h"
+
+namespace assay::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Consecutive numbers of rows that one kernel serves.
+struct PathRange {
+    std::string path;
+    std::uint32_t first, last;
+};
+
+constexpr std::uint32_t most_rows = 1024;  // beyond it nothing changes
+
+std::string name(ops::MatmulPath path) {
+    constexpr std::array names{"automatic", "direct", "skinny", "tiled"};
+    return names.at(static_cast<std::size_t>(path));
+}
+
+std::vector<PathRange> matmul_paths(const DeviceInfo& device) {
+    std::vector<PathRange> ranges;
+    for (std::uint32_t rows = 1; rows <= most_rows; ++rows) {
+        const std::string path = name(ops::matmul_path(device, rows));
+        if (ranges.empty() || ranges.back().path != path) ranges.push_back({path, rows, rows});
+        ranges.back().last = rows;
+    }
+    return ranges;
+}
+
+std::string text(const std::vector<PathRange>& ranges) {
+    std::string line;
+    for (const PathRange& range : ranges) {
+        if (!line.empty()) line += ", ";
+        line += range.path;
+        if (range.last < most_rows)
+            line += " up to " + std::to_string(range.last) + " rows";
+        else if (range.first > 1)
+            line += " above";
+        else
+            line += " for any number of rows";
+    }
+    return line;
+}
+
+std::string join(const std::vector<std::string>& words) {
+    std::string line;
+    for (const std::string& word : words) line += (line.empty() ? "" : ", ") + word;
+    return line.empty() ? "none" : line;
+}
+
+std::vector<std::string> tiers_with(const DeviceInfo& device, bool wanted) {
+    std::vector<std::string> names;
+    for (const auto& [tier, has] : device.tiers)
+        if (has == wanted) names.push_back(tier);
+    return names;
+}
+
+Json to_json(const DeviceInfo& device) {
+    Json paths = Json::array();
+    for (const PathRange& range : matmul_paths(device)) {
+        Json entry{{"path", range.path}, {"from_rows", range.first}};
+        if (range.last < most_rows) entry["to_rows"] = range.last;
+        paths.push_back(entry);
+    }
+    return {{"index", device.index},
+            {"name", device.name},
+            {"kind", device.kind},
+            {"driver", device.driver},
+            {"api_version", device.api_version},
+            {"memory_bytes", device.memory_bytes},
+            {"memory_free_bytes", device.memory_free_bytes},
+            {"unified_memory", device.unified_memory},
+            {"subgroup_size", device.subgroup_size},
+            {"max_workgroup_invocations", device.max_workgroup_invocations},
+            {"shared_memory_bytes", device.shared_memory_bytes},
+            {"tiers", device.tiers},
+            {"usable", device.missing.empty()},
+            {"missing", device.missing},
+            {"matmul", paths}};
+}
+
+void print(const DeviceInfo& device) {
+    std::printf("%u  %s\n", device.index, device.name.c_str());
+    const auto row = [](const char* what, const std::string& value) {
+        std::printf("   %-10s %s\n", what, value.c_str());
+    };
+    row("kind", device.kind + (device.is_cpu ? " (a CPU implementation of Vulkan)" : ""));
+    row("driver", device.driver + ", Vulkan " + device.api_version);
+    row("memory", bytes_text(device.memory_bytes) + ", " + bytes_text(device.memory_free_bytes) +
+                      " free" + (device.unified_memory ? ", shared with the host" : ""));
+    row("subgroup", std::to_string(device.subgroup_size) + " invocations; workgroups up to " +
+                        std::to_string(device.max_workgroup_invocations) + " with " +
+                        bytes_text(device.shared_memory_bytes) + " shared memory");
+    row("tiers", join(tiers_with(device, true)));
+    row("lacks", join(tiers_with(device, false)));
+    row("matmul", text(matmul_paths(device)));
+    row("usable", device.missing.empty() ? "yes" : "no: it lacks " + join(device.missing));
+}
+
+int run(bool json) {
+    const std::vector<DeviceInfo> devices = list_devices();
+    if (devices.empty())
+        throw Error(
+            "no Vulkan device: no driver is installed (a GPU's own, or mesa-vulkan-drivers for the "
+            "CPU)");
+    if (json) {
+        Json list = Json::array();
+        for (const DeviceInfo& device : devices) list.push_back(to_json(device));
+        std::printf("%s\n", list.dump(2).c_str());
+        return exit_code::done;
+    }
+    for (const DeviceInfo& device : devices) print(device);
+    return exit_code::done;
+}
+
+Action add_options(CLI::App& command) {
+    const auto json = std::make_shared<bool>(false);
+    add_json_flag(command, *json);
+    return [json] { return run(*json); };
+}
+
+}  // namespace
+
+extern const Command devices_command;
+const Command devices_command{
+    .name = "devices",
+    .summary = "List the Vulkan devices and what they can do",
+    .description =
+        "Lists every Vulkan device, the fastest first, with what it can do, which kernels serve "
+        "its matrix products, and what it lacks if Assay cannot use it. Commands take the first "
+        "usable one unless --device names another.",
+    .example = "assay devices",
+    .add_options = add_options,
+    .uses_device = true};
+
+}  // namespace assay::cli

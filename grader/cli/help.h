@@ -1,0 +1,25 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace assay::cli {
+
+// CLI11's help with lines of bounded length, and the list of commands with the first line of each
+// one's description alone.
+class HelpFormatter : public CLI::Formatter {
+public:
+    HelpFormatter() { column_width(column); }
+
+    std::string make_subcommand(const CLI::App* command) const override;
+    std::string make_option_desc(const CLI::Option* option) const override;
+
+private:
+    static constexpr std::size_t column = 34;  // where descriptions begin
+};
+
+// Breaks lines at spaces so that none is longer than `width` if words allow it.
+std::string wrapped(const std::string& text, std::size_t width);
+
+constexpr std::size_t help_width = 100;
+
+}  // namespace assay::cli

@@ -1,0 +1,237 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "grader/cli/commands.h"
+#include "grader/cli/options.h"
+#include "grader/cli/session.h"
+#include "model/checkpoint.h"
+#include "model/memory_plan.h"
+#include "runtime/device.h"
+#include "runtime/error.h"
+
+namespace assay::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+    RunOptions run;
+    bool json = false;
+};
+
+struct FormatSum {
+    std::uint64_t tensors = 0, bytes = 0, parameters = 0;
+};
+
+std::map<Format, FormatSum> sum_by_format(const Checkpoint& checkpoint) {
+    std::map<Format, FormatSum> sums;
+    for (const FileTensor& tensor : checkpoint.tensors()) {
+        FormatSum& sum = sums[tensor.format];
+        ++sum.tensors;
+        sum.bytes += tensor.data.size();
+        sum.parameters += tensor.rows() * tensor.columns();
+    }
+    return sums;
+}
+
+struct Plan {
+    EngineOptions engine;
+    MemoryPlan memory;
+    std::optional<DeviceInfo> device;  // none: sizes alone are known
+};
+
+// No Vulkan device is no reason not to describe a model, unless one was asked for.
+Plan make_plan(const Checkpoint& checkpoint, const RunOptions& run) {
+    Plan plan;
+    plan.engine.kv = run.kv;
+    plan.engine.context = choose_context(checkpoint.config(), run.context);
+    std::uint64_t free_bytes = 0;
+    try {
+        DeviceOptions options;
+        options.select = run.device;
+        const Device device(options);
+        plan.device = device.info();
+        free_bytes = device.free_bytes();
+    } catch (const Error&) {
+        if (!run.device.empty()) throw;
+    }
+    plan.memory =
+        plan_memory(checkpoint, plan.engine, plan.device.value_or(DeviceInfo{}), free_bytes);
+    return plan;
+}
+
+Json to_json(const Config& c) {
+    return {{"hidden_size", c.hidden_size},
+            {"intermediate_size", c.intermediate_size},
+            {"num_hidden_layers", c.num_hidden_layers},
+            {"num_attention_heads", c.num_attention_heads},
+            {"num_key_value_heads", c.num_key_value_heads},
+            {"head_dim", c.head_dim},
+            {"vocab_size", c.vocab_size},
+            {"max_position_embeddings", c.max_position_embeddings},
+            {"sliding_window", c.sliding_window ? Json(c.sliding_window) : Json()},
+            {"rms_norm_eps", c.rms_norm_eps},
+            {"rope_theta", c.rope_theta},
+            {"rope_scaling_factor", c.rope_scaling_factor},
+            {"tie_word_embeddings", c.tie_word_embeddings},
+            {"bos_token_id", c.bos_token_id},
+            {"eos_token_ids", c.eos_token_ids}};
+}
+
+Json to_json(const Plan& plan) {
+    const MemoryPlan& memory = plan.memory;
+    Json json{{"context", plan.engine.context},
+              {"kv", plan.engine.kv == Cache::f16 ? "f16" : "f32"},
+              {"weights_bytes", memory.weights},
+              {"kv_cache_bytes", memory.kv_cache},
+              {"scratch_bytes", memory.scratch},
+              {"total_bytes", memory.total()},
+              {"device", nullptr}};
+    if (plan.device) {
+        json["device"] = plan.device->name;
+        json["free_bytes"] = memory.free;
+        json["fits"] = memory.fits();
+    }
+    return json;
+}
+
+void print_json(const Checkpoint& checkpoint, const Tokenizer& tokenizer, const Plan& plan) {
+    Json formats = Json::object();
+    for (const auto& [format, sum] : sum_by_format(checkpoint))
+        formats[std::string(info(format).name)] = {
+            {"tensors", sum.tensors}, {"bytes", sum.bytes}, {"parameters", sum.parameters}};
+    const Json json{{"name", checkpoint.name()},
+                    {"path", checkpoint.path().string()},
+                    {"architecture", checkpoint.config().architecture},
+                    {"config", to_json(checkpoint.config())},
+                    {"tokenizer_size", tokenizer.vocab_size()},
+                    {"formats", formats},
+                    {"memory_plan", to_json(plan)}};
+    std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+void row(const char* what, const std::string& value) {
+    std::printf("%-13s %s\n", what, value.c_str());
+}
+
+std::string attention_text(const Config& c) {
+    return std::to_string(c.num_attention_heads) + " heads over " +
+           std::to_string(c.num_key_value_heads) + " key-value heads of " +
+           std::to_string(c.head_dim) + ", " +
+           (c.sliding_window ? "window of " + std::to_string(c.sliding_window) + " positions"
+                             : "no sliding window");
+}
+
+std::string rope_text(const Config& c) {
+    char text[64];
+    std::snprintf(text, sizeof text, "theta %g, scaling factor %g",
+                  static_cast<double>(c.rope_theta), static_cast<double>(c.rope_scaling_factor));
+    return text;
+}
+
+std::string eos_text(const Config& c) {
+    std::string text;
+    for (const std::uint32_t id : c.eos_token_ids)
+        text += (text.empty() ? "" : ", ") + std::to_string(id);
+    return text;
+}
+
+std::string count_text(std::uint64_t count) {
+    char text[32];
+    const auto value = static_cast<double>(count);
+    if (count < 1'000'000'000)
+        std::snprintf(text, sizeof text, "%.1f million", value * 1e-6);
+    else
+        std::snprintf(text, sizeof text, "%.2f billion", value * 1e-9);
+    return text;
+}
+
+void print_config(const Config& c, const Tokenizer& tokenizer) {
+    row("architecture", c.architecture);
+    row("layers", std::to_string(c.num_hidden_layers) + " of " + std::to_string(c.hidden_size) +
+                      ", feed-forward " + std::to_string(c.intermediate_size));
+    row("attention", attention_text(c));
+    row("rope", rope_text(c));
+    row("positions", "up to " + std::to_string(c.max_position_embeddings));
+    row("vocabulary", std::to_string(c.vocab_size) + " (the tokenizer knows " +
+                          std::to_string(tokenizer.vocab_size()) + "), BOS " +
+                          std::to_string(tokenizer.bos_id()) + ", EOS " + eos_text(c) +
+                          (c.tie_word_embeddings ? ", output tied to the embedding" : ""));
+}
+
+void print_formats(const Checkpoint& checkpoint) {
+    std::uint64_t parameters = 0;
+    const auto sums = sum_by_format(checkpoint);
+    for (const auto& [format, sum] : sums) parameters += sum.parameters;
+    row("parameters", count_text(parameters));
+    const char* what = "weights";
+    for (const auto& [format, sum] : sums) {
+        row(what, std::string(info(format).name) + ": " + bytes_text(sum.bytes) + " in " +
+                      std::to_string(sum.tensors) + " tensors");
+        what = "";
+    }
+}
+
+void print_plan(const Plan& plan) {
+    const MemoryPlan& memory = plan.memory;
+    row("memory plan", bytes_text(memory.total()) + ": weights " + bytes_text(memory.weights) +
+                           ", KV cache " + bytes_text(memory.kv_cache) + " (" +
+                           std::to_string(plan.engine.context) + " tokens, " +
+                           (plan.engine.kv == Cache::f16 ? "f16" : "f32") + "), scratch " +
+                           bytes_text(memory.scratch));
+    row("", plan.device ? plan.device->name + " has " + bytes_text(memory.free) +
+                              " free: " + (memory.fits() ? "it fits" : "it does not fit")
+                        : "no Vulkan device here to compare it with");
+}
+
+int run(const Options& options) {
+    const Checkpoint checkpoint(resolve_model(options.run.model));
+    const Tokenizer tokenizer = checkpoint.tokenizer();
+    const Plan plan = make_plan(checkpoint, options.run);
+    if (options.json) {
+        print_json(checkpoint, tokenizer, plan);
+        return exit_code::done;
+    }
+    row("model", checkpoint.name());
+    row("path", checkpoint.path().string());
+    print_config(checkpoint.config(), tokenizer);
+    print_formats(checkpoint);
+    print_plan(plan);
+    return exit_code::done;
+}
+
+Action add_options(CLI::App& command) {
+    const auto options = std::make_shared<Options>();
+    command
+        .add_option("model", options->run.model,
+                    "A Hugging Face directory, a GGUF file, a name in the local Hugging Face "
+                    "cache, or demo")
+        ->required()
+        ->type_name("MODEL");
+    add_context_option(command, options->run.context);
+    add_kv_option(command, options->run.kv);
+    add_device_option(command, options->run.device);
+    add_json_flag(command, options->json);
+    return [options] { return run(*options); };
+}
+
+}  // namespace
+
+extern const Command info_command;
+const Command info_command{
+    .name = "info",
+    .summary = "Describe a model, and the memory it takes",
+    .description =
+        "Prints a model's architecture, sizes and weight formats, and the device memory that "
+        "grading with it takes at a context length, compared with what is free. Loads nothing; "
+        "works without a Vulkan device too.",
+    .example = "assay info demo --context 2048 --kv f16",
+    .add_options = add_options,
+    .uses_device = true};
+
+}  // namespace assay::cli

@@ -1,0 +1,92 @@
+#include "grader/cli/items.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "runtime/error.h"
+
+namespace assay::cli {
+namespace {
+
+std::string profile_help() {
+    std::string text = "How the judge is asked:";
+    for (const Profile& profile : profiles())
+        text.append("\n  ").append(profile.name).append(": ").append(profile.summary);
+    return text;
+}
+
+std::string profile_problem(const std::string& name) {
+    try {
+        profile_named(name);
+        return "";
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
+}
+
+}  // namespace
+
+CLI::Option* add_input_option(CLI::App& command, std::string& path) {
+    return command
+        .add_option("-i,--input", path, "Items, one JSON object a line; - is standard input")
+        ->type_name("FILE");
+}
+
+void add_item_options(CLI::App& command, ItemOptions& options) {
+    command
+        .add_option(
+            "--rubric", options.rubric,
+            "For items without a rubric: a file (YAML or JSON) or one of " + builtin_rubric_list())
+        ->type_name("NAME|FILE");
+    command
+        .add_option_function<std::string>(
+            "--format",
+            [&options](const std::string& name) {
+                options.mode.reset();
+                if (name == "absolute") options.mode = Mode::absolute;
+                if (name == "relative") options.mode = Mode::relative;
+            },
+            "absolute (scores 1 to 5), relative (A or B), or auto (default): by each item's fields")
+        ->check(one_of({"auto", "absolute", "relative"}))
+        ->type_name("FORMAT");
+    command.add_option("--profile", options.profile, profile_help())
+        ->check(CLI::Validator(profile_problem, ""))
+        ->type_name("PROFILE");
+}
+
+ItemDefaults defaults_of(const ItemOptions& options) {
+    ItemDefaults defaults{.mode = options.mode, .rubric = std::nullopt};
+    if (!options.rubric.empty()) defaults.rubric = rubric_from_argument(options.rubric);
+    return defaults;
+}
+
+ItemFile::ItemFile(const std::string& path) : path_(path) {
+    if (path == "-") return;
+    if (std::filesystem::is_directory(path)) throw Error(path + ": a directory, items are a file");
+    file_.open(path, std::ios::binary);
+    if (!file_) throw Error(path + ": " + std::strerror(errno));
+}
+
+std::istream& ItemFile::stream() { return path_ == "-" ? std::cin : file_; }
+
+std::optional<std::size_t> ItemFile::count() const {
+    if (path_ == "-" || !std::filesystem::is_regular_file(path_)) return std::nullopt;
+    std::ifstream again(path_, std::ios::binary);
+    std::size_t items = 0;
+    for (std::string line; std::getline(again, line);)
+        items += line.find_first_not_of(" \t\r\v\f") != std::string::npos;
+    return items;
+}
+
+const ItemId& id_of(const std::variant<Item, BadItem>& item) {
+    return std::visit([](const auto& it) -> const ItemId& { return it.id; }, item);
+}
+
+nlohmann::ordered_json to_json(const ItemId& id) {
+    return id.is_number ? nlohmann::ordered_json::parse(id.text) : nlohmann::ordered_json(id.text);
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,44 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <istream>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "grader/item.h"
+#include "grader/prompt.h"
+
+namespace assay::cli {
+
+// How items are read and shown to the judge.
+struct ItemOptions {
+    std::string profile{profiles().front().name};
+    std::string rubric;  // a built-in name or a file; empty: none
+    std::optional<Mode> mode;
+};
+
+CLI::Option* add_input_option(CLI::App& command, std::string& path);
+void add_item_options(CLI::App& command, ItemOptions& options);  // --rubric, --format, --profile
+
+ItemDefaults defaults_of(const ItemOptions& options);
+
+// A JSONL file, or standard input if the path is "-".
+class ItemFile {
+public:
+    explicit ItemFile(const std::string& path);  // throws an Error if it cannot be opened
+
+    std::istream& stream();
+    // Lines that are not blank; nothing where reading them would use them up.
+    std::optional<std::size_t> count() const;
+
+private:
+    std::string path_;
+    std::ifstream file_;
+};
+
+const ItemId& id_of(const std::variant<Item, BadItem>& item);
+nlohmann::ordered_json to_json(const ItemId& id);
+
+}  // namespace assay::cli

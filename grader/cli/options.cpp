@@ -1,0 +1,97 @@
+#include "grader/cli/options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <sstream>
+
+namespace assay::cli {
+namespace {
+
+CLI::Validator number_check(double least, double most, std::string allowed) {
+    return CLI::Validator(
+        [=](std::string& text) {
+            char* end = nullptr;
+            const double value = std::strtod(text.c_str(), &end);
+            const bool is_number = !text.empty() && *end == '\0' && std::isfinite(value);
+            return is_number && value >= least && value <= most
+                       ? std::string()
+                       : "\"" + text + "\" given, " + allowed + " expected";
+        },
+        "");
+}
+
+std::string number_text(double number) {
+    std::ostringstream text;
+    text << number;
+    return text.str();
+}
+
+}  // namespace
+
+CLI::Validator number_from(double least) {
+    return number_check(least, std::numeric_limits<double>::max(),
+                        "a number from " + number_text(least));
+}
+
+CLI::Validator number_between(double least, double most) {
+    return number_check(least, most,
+                        "a number from " + number_text(least) + " to " + number_text(most));
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+    return CLI::Validator(
+        [names = std::move(names)](std::string& name) {
+            if (std::ranges::find(names, name) != names.end()) return std::string();
+            std::string allowed;
+            for (const std::string& each : names) allowed += (allowed.empty() ? "" : ", ") + each;
+            return "\"" + name + "\" given, one of " + allowed + " expected";
+        },
+        "");
+}
+
+CLI::Option* add_model_option(CLI::App& command, std::string& model) {
+    return command
+        .add_option("-m,--model", model,
+                    "A Hugging Face directory, a GGUF file, a name in the local Hugging Face "
+                    "cache, or demo")
+        ->required()
+        ->type_name("MODEL");
+}
+
+void add_device_option(CLI::App& command, std::string& device) {
+    command
+        .add_option("--device", device,
+                    "Index or part of a name, as `assay devices` lists them (default: the fastest)")
+        ->type_name("DEVICE");
+}
+
+void add_kv_option(CLI::App& command, Cache& kv) {
+    command
+        .add_option_function<std::string>(
+            "--kv",
+            [&kv](const std::string& name) { kv = name == "f32" ? Cache::f32 : Cache::f16; },
+            "Format of the KV cache: f16 (default) or f32")
+        ->check(one_of({"f16", "f32"}))
+        ->type_name("FORMAT");
+}
+
+void add_context_option(CLI::App& command, std::uint32_t& context) {
+    command
+        .add_option("--context", context,
+                    "Most tokens of a prompt with its answer (default: what the model takes, at "
+                    "most 4096)")
+        ->check(number_between(1, 1 << 24))
+        ->type_name("TOKENS");
+}
+
+void add_json_flag(CLI::App& command, bool& json) {
+    command.add_flag("--json", json, "Print JSON, for programs");
+}
+
+void add_quiet_flag(CLI::App& command, bool& quiet) {
+    command.add_flag("-q,--quiet", quiet, "No progress and no summary");
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,36 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/kv_cache.h"
+
+namespace assay::cli {
+
+// Validators for Option::check(). Numbers must be finite.
+CLI::Validator number_from(double least);
+CLI::Validator number_between(double least, double most);
+CLI::Validator one_of(std::vector<std::string> names);
+
+// What most commands that run a model share.
+struct RunOptions {
+    std::string model;
+    std::string device;
+    std::uint32_t context = 0;  // 0: what the model takes, at most default_context
+    Cache kv = Cache::f16;
+    bool profile = false;
+    bool quiet = false;
+    bool keep_pipelines = true;  // in the user's cache folder
+};
+constexpr std::uint32_t default_context = 4096;
+
+// --model, required.
+CLI::Option* add_model_option(CLI::App& command, std::string& model);
+void add_device_option(CLI::App& command, std::string& device);
+void add_kv_option(CLI::App& command, Cache& kv);
+void add_context_option(CLI::App& command, std::uint32_t& context);
+void add_json_flag(CLI::App& command, bool& json);
+void add_quiet_flag(CLI::App& command, bool& quiet);
+
+}  // namespace assay::cli

@@ -1,0 +1,17 @@
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/tokenizer.h"
+
+namespace assay::cli {
+
+// A JSON array of token ids. Throws an Error beginning with `where` that names the first element
+// which is none.
+std::vector<TokenId> parse_token_ids(const std::string& where, std::string_view json);
+
+std::string to_json(std::span<const TokenId> ids);  // "[1,2,3]"
+
+}  // namespace assay::cli
