@@ -1,6 +1,9 @@
 #pragma once
 #include <vulkan/vulkan.h>
 
+#include <string>
+#include <vector>
+
 namespace assay::vk {
 
 // The feature structs of Vulkan 1.3, chained.
@@ -40,5 +43,13 @@ inline constexpr RequiredFeature required_features[] = {
     {"computeFullSubgroups", [](Features& f) -> VkBool32& { return f.v13.computeFullSubgroups; }},
     {"maintenance4", [](Features& f) -> VkBool32& { return f.v13.maintenance4; }},
 };
+
+// The required ones that are not there, by name.
+inline std::vector<std::string> missing_features(Features& features) {
+    std::vector<std::string> names;
+    for (const RequiredFeature& feature : required_features)
+        if (!feature.of(features)) names.emplace_back(feature.name);
+    return names;
+}
 
 }  // namespace assay::vk

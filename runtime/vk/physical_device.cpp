@@ -103,8 +103,7 @@ PhysicalDevice describe(VkPhysicalDevice device) {
 
     Features features;
     vkGetPhysicalDeviceFeatures2(device, &features.core);
-    for (const RequiredFeature& feature : required_features)
-        if (!feature.of(features)) info.missing.emplace_back(feature.name);
+    info.missing = missing_features(features);
     constexpr std::pair<VkSubgroupFeatureFlags, const char*> subgroup_operations[] = {
         {VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, "subgroup arithmetic"}, {VK_SUBGROUP_FEATURE_SHUFFLE_BIT, "subgroup shuffle"}};
     for (auto [bit, name] : subgroup_operations)

@@ -1,0 +1,154 @@
+#include "runtime/device.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "runtime/error.h"
+#include "runtime/vk/features.h"
+#include "tests/support/tensors.h"
+
+namespace assay {
+namespace {
+
+std::string error_of(const auto& work) {
+    try {
+        work();
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "";
+}
+
+DeviceOptions selecting(const std::string& select) {
+    DeviceOptions options;
+    options.select = select;
+    return options;
+}
+
+// A folder of its own that is gone afterwards.
+class TemporaryFolder {
+public:
+    TemporaryFolder()
+        : path(std::filesystem::path(testing::TempDir()) /
+               ("assay-" + std::to_string(testing::UnitTest::GetInstance()->random_seed()) + "-" +
+                std::to_string(std::random_device{}()))) {}
+    ~TemporaryFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path, ignored);
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+    const std::filesystem::path path;
+};
+
+void gather_once(const DeviceOptions& options) {
+    Device device(options);
+    Stream s(device);
+    const std::vector<float> x{1, 2};
+    const std::vector<std::uint32_t> rows{1, 0};
+    const auto y = test::download(
+        s, ops::gather(s, test::upload(s, x, {2, 1, 1}), test::upload(s, rows, {2, 1, 1})));
+    s.wait();
+    EXPECT_EQ(y, (std::vector<float>{2, 1}));
+}
+
+}  // namespace
+
+TEST(Device, IsListedWithWhatItIs) {
+    const auto devices = list_devices();
+    ASSERT_FALSE(devices.empty());
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        EXPECT_EQ(devices[i].index, i);
+        EXPECT_FALSE(devices[i].name.empty());
+        EXPECT_TRUE(i == 0 || !devices[i - 1].missing.empty() <= !devices[i].missing.empty())
+            << "usable ones come first";
+    }
+    EXPECT_TRUE(devices[0].missing.empty());
+    EXPECT_GE(devices[0].subgroup_size, 1u);
+    EXPECT_GE(devices[0].max_workgroup_invocations, 256u);
+    EXPECT_GT(devices[0].memory_bytes, 0u);
+    EXPECT_LE(devices[0].memory_free_bytes, devices[0].memory_bytes);
+    EXPECT_EQ(devices[0].is_cpu, devices[0].kind == "CPU");
+    EXPECT_TRUE(devices[0].api_version.starts_with("1."));
+}
+
+TEST(Device, IsSelectedByIndexOrPartOfItsName) {
+    const DeviceInfo first = list_devices().front();
+    EXPECT_EQ(Device(selecting("0")).info().name, first.name);
+    std::string part = first.name.substr(1, 4);
+    std::ranges::transform(part, part.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    EXPECT_NE(Device(selecting(part)).info().name.find(first.name.substr(1, 4)), std::string::npos);
+}
+
+TEST(Device, ErrorListsTheDevicesThereAre) {
+    for (const std::string select : {"nonsense", "99"}) {
+        const std::string error = error_of([&] { Device device(selecting(select)); });
+        EXPECT_NE(error.find(select), std::string::npos) << error;
+        for (const DeviceInfo& device : list_devices())
+            EXPECT_NE(error.find(device.name), std::string::npos) << error;
+        EXPECT_EQ(error.find('\n'), std::string::npos);
+    }
+}
+
+TEST(Device, NamesTheFeaturesItLacks) {
+    vk::Features features;
+    std::vector<std::string> all;
+    for (const vk::RequiredFeature& feature : vk::required_features) all.emplace_back(feature.name);
+    EXPECT_EQ(vk::missing_features(features), all);
+
+    for (const vk::RequiredFeature& feature : vk::required_features) feature.of(features) = VK_TRUE;
+    EXPECT_TRUE(vk::missing_features(features).empty());
+    features.v12.scalarBlockLayout = VK_FALSE;
+    features.v13.maintenance4 = VK_FALSE;
+    EXPECT_EQ(vk::missing_features(features),
+              (std::vector<std::string>{"scalarBlockLayout", "maintenance4"}));
+}
+
+TEST(Device, CountsItsMemory) {
+    Device& device = test::device();
+    const std::uint64_t before = device.allocated_bytes();
+    {
+        const Buffer buffer(device, 1 << 20, Memory::device, "megabyte");
+        EXPECT_EQ(buffer.bytes(), 1u << 20);
+        EXPECT_EQ(device.allocated_bytes(), before + (1 << 20));
+    }
+    EXPECT_EQ(device.allocated_bytes(), before);
+    EXPECT_GE(device.peak_allocated_bytes(), before + (1 << 20));
+}
+
+TEST(Device, ErrorNamesTheBufferThatDoesNotFit) {
+    Device device(selecting(""));  // without validation, which has its own opinion of such a size
+    constexpr std::uint64_t bytes = std::uint64_t{1} << 46;
+    const std::string error =
+        error_of([&] { Buffer(device, bytes, Memory::device, "half the library"); });
+    EXPECT_NE(error.find("half the library"), std::string::npos) << error;
+    EXPECT_NE(error.find(std::to_string(bytes)), std::string::npos) << error;
+}
+
+TEST(Device, KeepsCompiledPipelines) {
+    const TemporaryFolder folder;
+    DeviceOptions options;
+    options.validation = true;
+    options.pipeline_cache_folder = folder.path;
+    gather_once(options);
+    ASSERT_TRUE(std::filesystem::exists(folder.path));
+    std::vector<std::filesystem::path> files(std::filesystem::directory_iterator(folder.path), {});
+    ASSERT_EQ(files.size(), 1u);
+
+    gather_once(options);  // from the file
+    std::ofstream(files[0], std::ios::binary) << "damaged";
+    gather_once(options);
+    EXPECT_GT(std::filesystem::file_size(files[0]), 7u) << "a damaged file is replaced";
+
+    std::filesystem::remove_all(folder.path);
+    std::ofstream(folder.path) << "a file in the folder's place";
+    gather_once(options);
+}
+
+}  // namespace assay
