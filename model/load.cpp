@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "model/formats/mapped_file.h"
 #include "model/mistral.h"
@@ -159,6 +160,7 @@ private:
                             .out_dim = static_cast<std::uint32_t>(tensor.rows()), .in_dim = static_cast<std::uint32_t>(tensor.columns()),
                             .format = tensor.format};
         uploader_.matrix(tensor, weight, head_dim);
+        weights_.matrices.emplace_back(name, weight);
         release(tensor.data);
         return weight;
     }
@@ -198,6 +200,25 @@ std::vector<float> rope_angles(const Config& config, std::uint32_t context) {
             angles.push_back(static_cast<float>(std::sin(angle)));
         }
     return angles;
+}
+
+std::optional<std::string> find_broken_weight(Stream& stream, const Weights& weights) {
+    constexpr std::uint32_t rows_at_once = 1024;
+    for (const auto& [name, weight] : weights.matrices)
+        for (std::uint32_t first = 0; first < weight.out_dim; first += rows_at_once) {
+            auto scratch = stream.scope();
+            std::vector<std::uint32_t> rows(std::min(rows_at_once, weight.out_dim - first));
+            std::iota(rows.begin(), rows.end(), first);
+            std::vector<float> values(rows.size() * weight.in_dim);
+            stream.download(ops::embed(stream, weight, stream.upload(std::span<const std::uint32_t>(rows))), std::span(values));
+            stream.wait();
+            const auto broken = std::ranges::find_if_not(values, [](float v) { return std::isfinite(v); });
+            if (broken == values.end()) continue;
+            const auto index = static_cast<std::size_t>(broken - values.begin());
+            return name + ": row " + std::to_string(first + index / weight.in_dim) + ", column " + std::to_string(index % weight.in_dim) +
+                   " is " + std::to_string(*broken);
+        }
+    return std::nullopt;
 }
 
 std::uint64_t weight_bytes(const Checkpoint& checkpoint, std::uint32_t context) {

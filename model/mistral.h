@@ -1,5 +1,8 @@
 #pragma once
 #include <functional>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "model/checkpoint.h"
@@ -25,8 +28,13 @@ struct Weights {
     Tensor norm;    // (hidden_size)
     Weight output;  // (vocab_size, hidden_size); the embedding itself where they are tied
     Tensor angles;  // (context, head_dim / 2, 2), see rope_angles()
+    std::vector<std::pair<std::string, Weight>> matrices;  // all of the above by name, for errors
     std::vector<Buffer> memory;
 };
+
+// Where a weight is NaN or infinite: "model.layers.1.mlp.up_proj.weight: row 3, column 7 is nan". Decodes every weight,
+// so it is for the time after something went wrong.
+std::optional<std::string> find_broken_weight(Stream& stream, const Weights& weights);
 
 // Called while weights are loaded, with bytes of the file.
 using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
@@ -57,6 +65,7 @@ public:
     Tensor logits(Stream&, const Batch&, const KvCache&) const;
 
     const Config& config() const { return config_; }
+    const Weights& weights() const { return weights_; }
 
 private:
     void block(Stream&, const Layer&, const Tensor& x, const Batch&, const ops::KeysValues&) const;

@@ -36,12 +36,12 @@ struct DeviceInfo {
 std::vector<DeviceInfo> list_devices();
 
 struct DeviceOptions {
-    std::string select;                          // an index or part of a name; empty: the fastest
+    std::string select{};                        // an index or part of a name; empty: the fastest
     bool validation = false;                     // core, synchronisation validation; messages are kept
-    bool bind_descriptors = false;               // run the bound build of every kernel (tests)
+    std::span<const Spirv> bound_kernels{};      // run these, whose buffers are bound through descriptors (tests)
     bool omit_barriers = false;                  // record no barriers (a test that validation notices)
     std::uint32_t subgroup_size = 0;             // force one, where the device offers a range; 0: the device's own
-    std::filesystem::path pipeline_cache_folder; // empty: compiled pipelines are not kept
+    std::filesystem::path pipeline_cache_folder{};  // empty: compiled pipelines are not kept
 };
 
 // An opened Vulkan device with its queue, memory and pipelines. Outlives all that is made from it.

@@ -19,9 +19,8 @@ namespace {
 
 constexpr TokenId not_a_number = 0xffffffff;  // what ops::sample gives for a row with a NaN
 
-void require_numbers(std::span<const float> logits) {
-    if (std::ranges::any_of(logits, [](float x) { return std::isnan(x); }))
-        throw Error("the model's logits are not numbers: its weights hold NaN or infinity");
+bool holds_nan(std::span<const float> logits) {
+    return std::ranges::any_of(logits, [](float x) { return std::isnan(x); });
 }
 
 }  // namespace
@@ -150,12 +149,10 @@ void Engine::run(std::span<const Piece> pieces, std::span<const Work> work, std:
     }
     stream_.wait();
 
-    for (std::size_t i = 0; i < chosen.size(); ++i) {
-        if (chosen[i] == not_a_number) throw Error("the model's logits are not numbers: its weights hold NaN or infinity");
-        outcomes[sampled_work[i]].token = chosen[i];
-    }
-    for (const Piece& piece : pieces)
-        if (piece.final) require_numbers(outcomes[piece.work].logits);
+    bool broken = std::ranges::count(chosen, not_a_number) > 0;
+    for (const Piece& piece : pieces) broken = broken || (piece.final && holds_nan(outcomes[piece.work].logits));
+    if (broken) throw Error(find_broken_weight(stream_, model_.weights()).value_or("the model's activations overflow: its logits are NaN"));
+    for (std::size_t i = 0; i < chosen.size(); ++i) outcomes[sampled_work[i]].token = chosen[i];
 }
 
 }  // namespace assay

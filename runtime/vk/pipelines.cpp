@@ -57,7 +57,7 @@ std::size_t Pipelines::KeyHash::operator()(const Key& key) const {
 }
 
 Pipelines::Pipelines(Context& context)
-    : context_(context), table_(context.options().bind_descriptors ? bound_kernels() : all_kernels()) {
+    : context_(context), table_(context.options().bound_kernels.empty() ? all_kernels() : context.options().bound_kernels) {
     const auto& folder = context.options().pipeline_cache_folder;
     std::vector<char> saved;
     if (!folder.empty()) {
@@ -68,7 +68,7 @@ Pipelines::Pipelines(Context& context)
         .initialDataSize = saved.size(), .pInitialData = saved.data()};
     check(vkCreatePipelineCache(context.device(), &cache, nullptr, &cache_));
 
-    if (context.options().bind_descriptors) {
+    if (!context.options().bound_kernels.empty()) {
         std::vector<VkDescriptorSetLayoutBinding> bindings;
         for (std::uint32_t i = 0; i < max_bindings; ++i)
             bindings.push_back({i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr});

@@ -70,7 +70,7 @@ Recorder::Piece& Recorder::current() {
         const VkQueryPoolCreateInfo queries{.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .pNext = nullptr, .flags = 0,
             .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2 + (profile_ ? 2 * profiled_dispatches : 0), .pipelineStatistics = 0};
         check(vkCreateQueryPool(context_.device(), &queries, nullptr, &open_->queries));
-        if (context_.options().bind_descriptors) {
+        if (context_.pipelines().bindings()) {
             const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, bound_dispatches * max_bindings};
             const VkDescriptorPoolCreateInfo pool{.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .pNext = nullptr, .flags = 0,
                 .maxSets = bound_dispatches, .poolSizeCount = 1, .pPoolSizes = &size};
@@ -134,7 +134,7 @@ void Recorder::dispatch(std::uint16_t kernel, const Constants& constants, std::s
     vkCmdBindPipeline(piece.commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
     vkCmdPushConstants(piece.commands, context_.pipelines().layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0,
                        static_cast<std::uint32_t>(params.size()), params.data());
-    if (context_.options().bind_descriptors) bind_buffers(piece, spirv, touched);
+    if (context_.pipelines().bindings()) bind_buffers(piece, spirv, touched);
 
     const auto query = static_cast<std::uint32_t>(2 + 2 * piece.events.size());
     if (profile_) vkCmdWriteTimestamp2(piece.commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, piece.queries, query);

@@ -157,7 +157,7 @@ TEST(Engine, WeightsThatAreNoNumbersAreAnError) {
     Sequence sequence(loaded.engine);
     const auto tokens = random_tokens(3, 8);
     for (Work work : {Work{.sequence = &sequence, .tokens = tokens, .sample = true}, Work{.sequence = &sequence, .tokens = tokens, .logits = Work::all}})
-        test::expect_error([&] { loaded.engine.step({&work, 1}); }, {"not numbers", "weights"});
+        test::expect_error([&] { loaded.engine.step({&work, 1}); }, {"model.layers.1.mlp.up_proj.weight", "row 0, column 5", "nan"});
 
     model.weights.at("model.layers.1.mlp.up_proj.weight")[5] = 0;
     model.weights.at("model.norm.weight")[2] = std::numeric_limits<float>::infinity();

@@ -16,7 +16,7 @@ Device& open(bool bound) {
         DeviceOptions options;
         options.select = select ? select : "";
         options.validation = true;
-        options.bind_descriptors = bound;
+        options.bound_kernels = bound ? bound_kernels() : std::span<const Spirv>{};
         slot = std::make_unique<Device>(options);
     }
     return *slot;
