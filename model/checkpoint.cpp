@@ -166,7 +166,7 @@ std::optional<fs::path> environment(const char* name) {
 
 // As huggingface_hub has it.
 std::optional<fs::path> cache_root() {
-    if (const auto cache = environment("HF_HUB_CACHE")) return cache;
+    if (auto cache = environment("HF_HUB_CACHE")) return cache;
     if (const auto home = environment("HF_HOME")) return *home / "hub";
     if (const auto cache = environment("XDG_CACHE_HOME")) return *cache / "huggingface" / "hub";
     if (const auto home = environment("HOME")) return *home / ".cache" / "huggingface" / "hub";
@@ -208,6 +208,7 @@ fs::path snapshot(const fs::path& folder) {
 
 // Empty where it cannot be told. /proc/self/exe would name the loader of a bundled C library.
 fs::path program_folder() {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): getauxval has one type for all values
     const auto* program = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
     std::error_code absent;
     return program ? fs::canonical(program, absent).parent_path() : fs::path();

@@ -263,10 +263,12 @@ void check_heads(const Config& c, const std::string& where) {
         throw Error(where + ": num_attention_heads: " + number(c.num_attention_heads) +
                     ", a multiple of num_key_value_heads " + number(c.num_key_value_heads) +
                     " is needed");
-    for (const std::uint32_t heads : {c.num_attention_heads, c.num_key_value_heads})
-        if (heads * c.head_dim % 32 != 0)
+    for (const std::uint32_t heads : {c.num_attention_heads, c.num_key_value_heads}) {
+        const std::uint32_t size = heads * c.head_dim;
+        if (size % 32 != 0)
             throw Error(where + ": head_dim: " + number(c.head_dim) + " times " + number(heads) +
-                        " heads is " + number(heads * c.head_dim) + ", a multiple of 32 is needed");
+                        " heads is " + number(size) + ", a multiple of 32 is needed");
+    }
 }
 
 void check_real(std::string_view key, float value, float most, const std::string& where) {

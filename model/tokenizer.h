@@ -28,6 +28,8 @@ public:
 
     Tokenizer(Tokenizer&&) noexcept;
     Tokenizer& operator=(Tokenizer&&) noexcept;
+    Tokenizer(const Tokenizer&) = delete;
+    Tokenizer& operator=(const Tokenizer&) = delete;
     ~Tokenizer();
 
     // No BOS. Text is never parsed for control tokens: a literal "</s>" stays text. Bytes that are

@@ -312,7 +312,7 @@ void GgufMetadata::fail_absent(std::string_view key) const {
     throw Error(path_ + ": " + printable(key) + ": not in the file's metadata");
 }
 
-void GgufMetadata::insert(std::string key, Value value) {
+void GgufMetadata::insert(std::string key, Value&& value) {
     const auto [where, added] = values_.try_emplace(std::move(key), std::move(value));
     if (!added) throw Error(path_ + ": " + printable(where->first) + ": is there twice");
 }

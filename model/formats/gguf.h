@@ -37,7 +37,7 @@ public:
     T get(std::string_view key) const;
 
     // Throws Error if the key is there already.
-    void insert(std::string key, Value value);
+    void insert(std::string key, Value&& value);
 
 private:
     [[noreturn]] void fail_absent(std::string_view key) const;

@@ -42,6 +42,7 @@ void advise(std::span<const std::byte> part, int advice, bool outwards) {
     const auto last = first + part.size();
     const auto begin = outwards ? first / page * page : (first + page - 1) / page * page;
     const auto end = outwards ? last : last / page * page;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): rounding an address has no other way
     if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
 }
 
