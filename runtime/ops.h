@@ -38,9 +38,12 @@ struct Attended {
     std::uint32_t tile_tokens = 0;  // the most tokens in a tile
     std::uint32_t most_keys = 0;    // the longest sequence, its new tokens included
 };
+// How attention is computed. `automatic` chooses by device.
+enum class AttentionPath : std::uint8_t { automatic, cooperative, direct };
 // Each row of q attends to what its sequence has in the cache up to its own position, at most `window` keys back
 // (0: all). Shapes as in rope().
-Tensor attention(Stream&, const Tensor& q, const KeysValues& cache, const Attended&, std::uint32_t window);
+Tensor attention(Stream&, const Tensor& q, const KeysValues& cache, const Attended&, std::uint32_t window,
+                 AttentionPath = AttentionPath::automatic);
 
 // A sequence's part of a step: `tokens` new ones, in rows first_row ... of the step, at first_position ... of the sequence.
 struct QueryRun {

@@ -10,8 +10,10 @@
 namespace assay::shader {
 using uint = std::uint32_t;
 struct float16_t;    // only pointed to
+struct vec2;
 struct vec4;
 struct CacheElement; // what the KV cache holds, see attention/cache.glsl
+struct CachePair;    // two of them
 
 // A typed device address. T is const where the kernel only reads.
 template <class T>
@@ -55,6 +57,7 @@ struct Pointer {
 // A pointer type must be declared before a struct that holds it.
 POINTER(uint, 4)
 POINTER(float, 4)
+POINTER(vec2, 8)
 POINTER(vec4, 16)
 POINTER(uint16_t, 2)
 #endif

@@ -7,18 +7,25 @@
 namespace assay::ops {
 namespace {
 
-// How a workgroup is shared out, see attention.comp.
+// How a workgroup is shared out, see attention.comp and attention_direct.comp.
 struct Shape {
-    std::uint32_t workgroup, lanes;  // invocations; of these for one query row
-    std::uint32_t rows() const { return workgroup / lanes; }
+    AttentionPath path;
+    std::uint32_t workgroup;  // invocations
+    std::uint32_t rows;       // query rows of one key-value head
 };
 
-// With one token per sequence the keys are what is read, so a whole subgroup reads them side by side. With many tokens
-// rows share what is read, so each row gets few invocations.
-Shape shape(const DeviceInfo& device, std::uint32_t tile_tokens) {
+std::uint32_t power_of_two_from(std::uint32_t n, std::uint32_t most) { return std::min(std::bit_ceil(n), most); }
+
+// `queries` is the most (token, head) pairs of a tile that read one key-value head.
+Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens, std::uint32_t queries) {
+    // Sums over invocations are what a CPU implementation does worst.
+    if (path == AttentionPath::automatic) path = device.is_cpu ? AttentionPath::direct : AttentionPath::cooperative;
     const std::uint32_t subgroup = std::bit_floor(device.subgroup_size);
-    if (device.is_cpu) return {subgroup, tile_tokens > 1 ? 1 : subgroup};
-    return {std::max(128u, subgroup), tile_tokens > 1 ? std::min(4u, subgroup) : subgroup};
+    if (path == AttentionPath::direct) return {path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
+    // With one token per sequence the keys are what is read, so a whole subgroup reads them side by side. With many
+    // tokens rows share what is read, so each row gets few invocations.
+    const std::uint32_t workgroup = std::max(128u, subgroup), lanes = tile_tokens > 1 ? std::min(4u, subgroup) : subgroup;
+    return {path, workgroup, workgroup / lanes};
 }
 
 constexpr std::uint32_t split_keys = 512;  // per workgroup, when there are too few workgroups without
@@ -28,7 +35,7 @@ constexpr std::uint32_t split_keys = 512;  // per workgroup, when there are too 
 std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const QueryRun> runs, std::uint32_t group) {
     std::uint32_t most = 0;
     for (const QueryRun& run : runs) most = std::max(most, run.tokens);
-    const std::uint32_t tokens = std::max(1u, shape(device.info(), most).rows() / group);
+    const std::uint32_t tokens = std::max(1u, shape(device.info(), AttentionPath::automatic, most, most * group).rows / group);
     std::vector<shader::QueryTile> tiles;
     for (std::uint32_t sequence = 0; sequence < runs.size(); ++sequence)
         for (std::uint32_t t = 0; t < runs[sequence].tokens; t += tokens)
@@ -37,21 +44,24 @@ std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const 
     return tiles;
 }
 
-Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Attended& step, std::uint32_t window) {
+Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Attended& step, std::uint32_t window, AttentionPath path) {
     const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2], kv_heads = cache.kv_heads;
-    const Shape group = shape(s.device().info(), step.tile_tokens);
-    const std::uint32_t chunks = (step.tile_tokens * (heads / kv_heads) + group.rows() - 1) / group.rows();
+    const std::uint32_t queries = step.tile_tokens * (heads / kv_heads);
+    const Shape group = shape(s.device().info(), path, step.tile_tokens, queries);
+    const std::uint32_t chunks = (queries + group.rows - 1) / group.rows;
     const std::uint32_t groups = step.tile_count * chunks * kv_heads;
 
     // Splitting keys pays while it adds workgroups to a device that has room for them.
-    constexpr std::uint32_t enough_groups = 512;
+    const std::uint32_t enough_groups = s.device().info().is_cpu ? 16 : 512;
     const std::uint32_t splits = groups >= enough_groups ? 1 : (step.most_keys + split_keys - 1) / split_keys;
 
     Tensor y = s.scratch(rows, heads * head_dim).heads(heads);
     auto scratch = s.scope();
     const Tensor partials = splits > 1 ? s.scratch(splits * rows * heads, head_dim + 2) : y;
     const double keys = static_cast<double>(step.most_keys) * step.tile_count * kv_heads * head_dim;
-    s.dispatch(kernels::attention(cache.format).specialize(group.workgroup, group.lanes, head_dim),
+    const bool direct = group.path == AttentionPath::direct;
+    s.dispatch(direct ? kernels::attention_direct(cache.format).specialize(group.workgroup, group.rows, head_dim)
+                      : kernels::attention(cache.format).specialize(group.workgroup, group.workgroup / group.rows, head_dim),
                {.q = q, .keys = cache.keys, .values = cache.values, .block_tables = step.block_tables, .tiles = step.tiles, .y = y,
                 .partials = partials, .rows = rows, .heads = heads, .kv_heads = kv_heads, .table_stride = step.block_tables.row_size(),
                 .window = window, .chunks = chunks, .split_keys = splits > 1 ? split_keys : (step.most_keys + block_slots - 1) / block_slots * block_slots,

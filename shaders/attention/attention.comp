@@ -2,7 +2,7 @@
 // the softmax computed on the fly (Milakov & Gimelshein 2018; Dao et al. 2022).
 //
 // A workgroup serves one key-value head of one tile of query tokens: its query rows are the (token, head) pairs that
-// read this head. lanes invocations share a row, each holding every lanes-th element of the head, so that
+// read this head. lanes invocations share a row, each holding every lanes-th pair of elements of the head, so that
 // rows_per_group = workgroup / lanes. All rows walk the same keys. Along x tiles * chunks, y key-value heads, z splits.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -14,7 +14,8 @@ PUSH(AttentionParams);
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint lanes = 8;      // a power of two, at most a subgroup
 layout(constant_id = 2) const uint head_dim = 128;
-const uint elements = (head_dim + lanes - 1) / lanes;  // of a head, per invocation
+const uint head_pairs = head_dim / 2;
+const uint pairs = (head_pairs + lanes - 1) / lanes;  // of a head, per invocation
 const uint keys_at_once = 4;
 const float lowest = -3.0e38;  // stands for minus infinity, whose differences would be NaN
 
@@ -41,26 +42,26 @@ void main() {
     uint end = min(last_position + 1, (split + 1) * p.split_keys);
     begin = max(begin / block_slots * block_slots, split * p.split_keys);
 
-    uint q_row = ((tile.first_row + token) * p.heads + head) * head_dim;
-    float q[elements], sum[elements];
-    [[unroll]] for (uint i = 0; i < elements; ++i) {
+    uint q_row = ((tile.first_row + token) * p.heads + head) * head_pairs;
+    vec2 q[pairs], sum[pairs];
+    [[unroll]] for (uint i = 0; i < pairs; ++i) {
         uint d = i * lanes + lane;
-        q[i] = d < head_dim ? at(q)[q_row + d] * p.scale : 0.0;
-        sum[i] = 0.0;
+        q[i] = d < head_pairs ? at(q)[q_row + d] * p.scale : vec2(0.0);
+        sum[i] = vec2(0.0);
     }
     float greatest = lowest, weights = 0.0;
 
     for (uint key = begin; key < end; key += keys_at_once) {
         // Some CPU implementations run the body once more with every invocation off, so it must name a valid block then too.
         uint block = at(block_tables)[tile.sequence * p.table_stride + min(key, end - 1) / block_slots];
-        uint first = cache_row(block * block_slots + key % block_slots, kv_head, p.kv_heads, head_dim);
+        uint first = cache_row(block * block_slots + key % block_slots, kv_head, p.kv_heads, head_pairs);
 
         float score[keys_at_once];
         [[unroll]] for (uint j = 0; j < keys_at_once; ++j) score[j] = 0.0;
-        [[unroll]] for (uint i = 0; i < elements; ++i) {
-            uint d = min(i * lanes + lane, head_dim - 1);
+        [[unroll]] for (uint i = 0; i < pairs; ++i) {
+            uint d = min(i * lanes + lane, head_pairs - 1);
             [[unroll]] for (uint j = 0; j < keys_at_once; ++j)
-                score[j] = fma(q[i], cache_value(at(keys)[first + j * head_dim + d]), score[j]);
+                score[j] += dot(q[i], cache_pair(at(keys)[first + j * head_pairs + d]));
         }
         float new_greatest = greatest;
         bool seen[keys_at_once];
@@ -77,26 +78,23 @@ void main() {
             weight[j] = seen[j] ? exp(score[j] - greatest) : 0.0;
             weights += weight[j];
         }
-        [[unroll]] for (uint i = 0; i < elements; ++i) {
-            uint d = min(i * lanes + lane, head_dim - 1);
+        [[unroll]] for (uint i = 0; i < pairs; ++i) {
+            uint d = min(i * lanes + lane, head_pairs - 1);
             sum[i] *= shrink;
             // A slot never written may hold anything, NaN too, so what is not seen is not touched.
             [[unroll]] for (uint j = 0; j < keys_at_once; ++j)
-                sum[i] += seen[j] ? weight[j] * cache_value(at(values)[first + j * head_dim + d]) : 0.0;
+                sum[i] += seen[j] ? weight[j] * cache_pair(at(values)[first + j * head_pairs + d]) : vec2(0.0);
         }
     }
     if (!active_row) return;
 
     uint out_row = (tile.first_row + token) * p.heads + head;
-    [[unroll]] for (uint i = 0; i < elements; ++i) {
+    uint partial = (split * p.rows * p.heads + out_row) * (head_pairs + 1);
+    [[unroll]] for (uint i = 0; i < pairs; ++i) {
         uint d = i * lanes + lane;
-        if (d >= head_dim) continue;
-        if (p.splits == 1) at(y)[out_row * head_dim + d] = sum[i] / weights;
-        else at(partials)[(split * p.rows * p.heads + out_row) * (head_dim + 2) + d] = sum[i];
+        if (d >= head_pairs) continue;
+        if (p.splits == 1) at(y)[out_row * head_pairs + d] = sum[i] / weights;
+        else at(partials)[partial + d] = sum[i];
     }
-    if (p.splits > 1 && lane == 0) {
-        uint at_end = (split * p.rows * p.heads + out_row) * (head_dim + 2) + head_dim;
-        at(partials)[at_end] = greatest;
-        at(partials)[at_end + 1] = weights;
-    }
+    if (p.splits > 1 && lane == 0) at(partials)[partial + head_pairs] = vec2(greatest, weights);
 }

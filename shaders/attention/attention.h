@@ -13,13 +13,13 @@ struct QueryTile {
 POINTER(QueryTile, 16)
 
 struct AttentionParams {
-    In(float) q;               // (rows, heads, head_dim)
-    In(CacheElement) keys;     // (blocks, kv_heads, block_slots, head_dim)
-    In(CacheElement) values;   // the same
+    In(vec2) q;                // (rows, heads, head_dim)
+    In(CachePair) keys;        // (blocks, kv_heads, block_slots, head_dim)
+    In(CachePair) values;      // the same
     In(uint) block_tables;     // (sequences, table_stride): the cache block of each run of block_slots positions
     In(QueryTile) tiles;
-    Out(float) y;              // (rows, heads, head_dim)
-    Out(float) partials;       // (splits, rows, heads, head_dim + 2): weighted sum, greatest score, sum of weights
+    Out(vec2) y;               // (rows, heads, head_dim)
+    Out(vec2) partials;        // (splits, rows, heads, head_dim + 2): weighted sum, greatest score, sum of weights
     uint rows;
     uint heads;
     uint kv_heads;

@@ -38,7 +38,8 @@ public:
     std::vector<std::vector<float>> queries;  // of each sequence
 
     // The sequences `chosen`, in one step.
-    std::vector<float> on_device(Stream& s, const std::vector<std::size_t>& chosen) const {
+    std::vector<float> on_device(Stream& s, const std::vector<std::size_t>& chosen,
+                                 ops::AttentionPath path) const {
         std::vector<float> q;
         std::vector<std::uint32_t> tables;
         std::vector<ops::QueryRun> runs;
@@ -70,7 +71,7 @@ public:
             .tile_tokens = tile_tokens,
             .most_keys = most_keys};
         const Tensor y = ops::attention(s, test::upload(s, q, {rows, case_.heads, case_.head_dim}),
-                                        cache_.device(), step, case_.window);
+                                        cache_.device(), step, case_.window, path);
         auto actual = test::download(s, y);
         s.wait();
         return actual;
@@ -125,12 +126,12 @@ std::vector<Case> cases() {
          64,
          0,
          {{16, 16}, {33, 5}, {7, 1}, {0, 3}, {50, 21}}},
-        {"window 1", 4, 2, 32, 1, {{0, 20}, {40, 1}}},
-        {"window 16", 4, 2, 32, 16, {{0, 40}, {15, 1}, {16, 1}, {70, 9}}},
-        {"window 17", 4, 2, 32, 17, {{0, 40}, {16, 1}, {17, 1}, {70, 9}}},
-        {"window longer than all", 4, 2, 32, 1000, {{0, 40}, {70, 9}, {8, 1}}},
-        {"groups of 3", 48, 16, 32, 0, {{20, 3}, {33, 1}}},
-        {"groups of 3, decode", 48, 16, 32, 0, {{20, 1}, {33, 1}}},
+        {"window 1", 4, 2, 64, 1, {{0, 20}, {40, 1}}},
+        {"window 16", 4, 2, 64, 16, {{0, 40}, {15, 1}, {16, 1}, {70, 9}}},
+        {"window 17", 4, 2, 64, 17, {{0, 40}, {16, 1}, {17, 1}, {70, 9}}},
+        {"window longer than all", 4, 2, 64, 1000, {{0, 40}, {70, 9}, {8, 1}}},
+        {"groups of 3", 48, 16, 64, 0, {{20, 3}, {33, 1}}},
+        {"groups of 3, decode", 48, 16, 64, 0, {{20, 1}, {33, 1}}},
         {"groups of 8", 32, 4, 128, 0, {{10, 9}, {3, 1}}},
         {"groups of 8, decode", 32, 4, 128, 0, {{10, 1}, {40, 1}}},
         {"groups of 16", 16, 1, 64, 0, {{10, 9}, {3, 1}}},
@@ -145,20 +146,30 @@ std::vector<Case> cases() {
     };
 }
 
-class Attention : public testing::TestWithParam<Cache> {};
+struct CacheAndPath {
+    Cache cache;
+    ops::AttentionPath path;
+};
+
+// The size of heads is a constant of the same code, which takes a second to compile for each: every
+// size runs once, the most common two with both caches, one in both builds.
+bool worth_compiling(std::uint32_t head_dim, Cache cache, bool bound) {
+    return head_dim == 64 || (!bound && (head_dim == 128 || cache == Cache::f32));
+}
+
+class Attention : public testing::TestWithParam<CacheAndPath> {};
 
 }  // namespace
 
 TEST_P(Attention, MatchesReference) {
     for (const Case& c : cases())
         for (bool bound : {false, true}) {
-            if (bound && c.head_dim != 64)
-                continue;  // the size of heads is a constant of the same code, slow to compile
+            if (!worth_compiling(c.head_dim, GetParam().cache, bound)) continue;
             Stream s(test::device(bound), {.guard = true});
-            const Batch batch(s.device(), GetParam(), c, 9);
+            const Batch batch(s.device(), GetParam().cache, c, 9);
             std::vector<std::size_t> all(c.runs.size());
             for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-            const auto actual = batch.on_device(s, all);
+            const auto actual = batch.on_device(s, all, GetParam().path);
             std::size_t first = 0;
             for (std::size_t i : all) {
                 const std::size_t size = batch.queries[i].size();
@@ -174,13 +185,13 @@ TEST_P(Attention, BatchEqualsItsSequencesAlone) {
     for (const Case& c : cases()) {
         if (c.head_dim != 64) continue;
         Stream s(test::device(), {.guard = true});
-        const Batch batch(s.device(), GetParam(), c, 10);
+        const Batch batch(s.device(), GetParam().cache, c, 10);
         std::vector<std::size_t> all(c.runs.size());
         for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-        const auto together = batch.on_device(s, all);
+        const auto together = batch.on_device(s, all, GetParam().path);
         std::size_t first = 0;
         for (std::size_t i : all) {
-            const auto alone = batch.on_device(s, {i});
+            const auto alone = batch.on_device(s, {i}, GetParam().path);
             reference::Expected expected = batch.expected(i);
             expected.values.assign(alone.begin(), alone.end());
             test::expect_close(std::span(together).subspan(first, alone.size()), expected,
@@ -190,9 +201,16 @@ TEST_P(Attention, BatchEqualsItsSequencesAlone) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Caches, Attention, testing::Values(Cache::f32, Cache::f16),
-                         [](const auto& cache) {
-                             return cache.param == Cache::f32 ? "f32" : "f16";
+INSTANTIATE_TEST_SUITE_P(Variants, Attention,
+                         testing::Values(CacheAndPath{Cache::f32, ops::AttentionPath::cooperative},
+                                         CacheAndPath{Cache::f16, ops::AttentionPath::cooperative},
+                                         CacheAndPath{Cache::f32, ops::AttentionPath::direct},
+                                         CacheAndPath{Cache::f16, ops::AttentionPath::direct}),
+                         [](const auto& variant) {
+                             return std::string(variant.param.cache == Cache::f32 ? "f32" : "f16") +
+                                    (variant.param.path == ops::AttentionPath::direct
+                                         ? "_direct"
+                                         : "_cooperative");
                          });
 
 }  // namespace assay

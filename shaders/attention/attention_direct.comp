@@ -1,0 +1,111 @@
+// Attention as in attention.comp, for CPU implementations: no invocation waits for another's sums.
+//
+// A workgroup is a subgroup and serves tile_rows query rows, the (token, head) pairs of a tile that read one key-value
+// head, walking the keys `lanes` at a time. For the scores each invocation takes a key, so that the elements of the
+// queries are read at the same address by all; for the weighted sums of values each takes a pair of elements, and the
+// weights are handed round. Every key and value read meets all rows. Along x tiles * chunks, y key-value heads, z splits.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "../kernel.glsl"
+#include "cache.glsl"
+#include "attention.h"
+PUSH(AttentionParams);
+
+layout(local_size_x_id = 0) in;  // a divisor of block_slots, at most a subgroup
+layout(constant_id = 1) const uint tile_rows = 8;
+layout(constant_id = 2) const uint head_dim = 128;
+const uint lanes = gl_WorkGroupSize.x;
+const uint head_pairs = head_dim / 2;
+const uint chunks = (head_pairs + lanes - 1) / lanes;       // of a head's pairs, each held by all invocations together
+const uint unrolled = head_pairs % 8 == 0 ? 8 : 1;          // pairs of a key
+const uint keys_unrolled = 4;                               // values
+const float lowest = -3.0e38;  // stands for minus infinity, whose differences would be NaN
+
+void main() {
+    QueryTile tile = at(tiles)[gl_WorkGroupID.x / p.chunks];
+    uint kv_head = gl_WorkGroupID.y, split = gl_WorkGroupID.z, lane = gl_LocalInvocationIndex;
+    uint group = p.heads / p.kv_heads, queries = tile.tokens * group;
+    uint first_query = gl_WorkGroupID.x % p.chunks * tile_rows;
+
+    // Rows beyond the last repeat it and store nothing.
+    uint position[tile_rows], head_row[tile_rows];
+    vec2 sum[tile_rows * chunks];
+    float greatest[tile_rows], weights[tile_rows];  // weights: of the keys that were this invocation's
+    [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
+        uint query = min(first_query + r, queries - 1), token = query / group;
+        position[r] = tile.first_position + token;
+        head_row[r] = (tile.first_row + token) * p.heads + kv_head * group + query % group;
+        greatest[r] = lowest;
+        weights[r] = 0.0;
+        [[unroll]] for (uint c = 0; c < chunks; ++c) sum[r * chunks + c] = vec2(0.0);
+    }
+
+    // Keys that some row of this workgroup sees, and of those this split's. None if it has no rows of its own.
+    uint begin = p.window == 0 || position[0] < p.window ? 0 : position[0] - p.window + 1;
+    uint end = min(position[tile_rows - 1] + 1, (split + 1) * p.split_keys);
+    begin = max(begin / lanes * lanes, split * p.split_keys);
+    if (first_query >= queries) end = begin;
+
+    for (uint key = begin; key < end; key += lanes) {
+        // Slots never written may hold anything, NaN too: invocations beyond the last key read that one again. The body
+        // may run once more with every invocation off, so that it must name a valid block then too.
+        uint last = max(end, 1) - 1, inside = min(key, last);
+        uint block = at(block_tables)[tile.sequence * p.table_stride + inside / block_slots];
+        uint first = cache_row(block * block_slots + inside / lanes * lanes % block_slots, kv_head, p.kv_heads, head_pairs);
+        uint last_lane = min(last - inside, lanes - 1);
+
+        float score[tile_rows];
+        [[unroll]] for (uint r = 0; r < tile_rows; ++r) score[r] = 0.0;
+        uint my_key = first + min(lane, last_lane) * head_pairs;
+        for (uint d = 0; d < head_pairs; d += unrolled) {
+            [[unroll]] for (uint i = 0; i < unrolled; ++i) {
+                vec2 k = cache_pair(at(keys)[my_key + d + i]);
+                [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
+                    vec2 q = at(q)[head_row[r] * head_pairs + d + i];
+                    score[r] += k.x * q.x;
+                    score[r] += k.y * q.y;
+                }
+            }
+        }
+
+        float weight[tile_rows];
+        [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
+            uint k = key + lane;
+            bool seen = k <= position[r] && k < end && (p.window == 0 || position[r] - k < p.window);
+            score[r] = seen ? score[r] * p.scale : lowest;
+            float new_greatest = max(greatest[r], subgroupMax(score[r]));
+            float shrink = exp(greatest[r] - new_greatest);
+            greatest[r] = new_greatest;
+            weight[r] = seen ? exp(score[r] - new_greatest) : 0.0;
+            weights[r] = weights[r] * shrink + weight[r];
+            [[unroll]] for (uint c = 0; c < chunks; ++c) sum[r * chunks + c] *= shrink;
+        }
+
+        for (uint j = 0; j < lanes; j += keys_unrolled) {
+            float w[tile_rows * keys_unrolled];
+            [[unroll]] for (uint i = 0; i < keys_unrolled; ++i)
+                [[unroll]] for (uint r = 0; r < tile_rows; ++r)
+                    w[i * tile_rows + r] = subgroupShuffle(weight[r], j + i);
+            [[unroll]] for (uint c = 0; c < chunks; ++c) {
+                uint pair = min(c * lanes + lane, head_pairs - 1);
+                [[unroll]] for (uint i = 0; i < keys_unrolled; ++i) {
+                    vec2 v = cache_pair(at(values)[first + min(j + i, last_lane) * head_pairs + pair]);
+                    [[unroll]] for (uint r = 0; r < tile_rows; ++r) sum[r * chunks + c] += v * w[i * tile_rows + r];
+                }
+            }
+        }
+    }
+
+    [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
+        if (first_query + r >= queries) continue;
+        float total = subgroupAdd(weights[r]);
+        uint partial = (split * p.rows * p.heads + head_row[r]) * (head_pairs + 1);
+        [[unroll]] for (uint c = 0; c < chunks; ++c) {
+            uint pair = c * lanes + lane;
+            if (pair >= head_pairs) continue;
+            if (p.splits == 1) at(y)[head_row[r] * head_pairs + pair] = sum[r * chunks + c] / total;
+            else at(partials)[partial + pair] = sum[r * chunks + c];
+        }
+        if (p.splits > 1 && lane == 0) at(partials)[partial + head_pairs] = vec2(greatest[r], total);
+    }
+}
