@@ -128,11 +128,9 @@ void Stream::wait() {
     pending_downloads_.clear();
     for (auto* blocks : {&uploads_, &downloads_})
         for (Block& block : *blocks) block.used = 0;
-    if (options_.guard) {
-        check_guards();
-        live_.clear();
-        for (Block& block : scratch_) block.used = 0;
-    }
+    if (options_.guard) check_guards();
+    live_.clear();
+    for (Block& block : scratch_) block.used = 0;
 }
 
 const std::vector<ProfileEvent>& Stream::profile() const { return recorder_->events(); }

@@ -270,6 +270,15 @@ void write_table(const Table& table, const std::string& folder, const std::strin
         << "() { return table; }\n\n}  // namespace assay\n";
 }
 
+// A file that stays as it is keeps its time, so that a new shader does not recompile every source that includes the handles.
+void write_if_new(const std::string& path, const std::string& content) {
+    std::ifstream old(path, std::ios::binary);
+    if (old && std::string(std::istreambuf_iterator<char>(old), {}) == content) return;
+    std::ofstream out(path, std::ios::binary);
+    out << content << std::flush;
+    if (!out) fail("cannot write " + path);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -282,7 +291,7 @@ int main(int argc, char** argv) {
     write_table(table, folder, "addressed", addressed, "all_kernels", params);
     write_table(table, folder, "bound", bound, "bound_kernels", bound_params);
 
-    std::ofstream h(folder + "/kernels.gen.h"), cpp(folder + "/kernels.gen.cpp"), bound_cpp(folder + "/bound_kernels.gen.cpp");
+    std::ostringstream h, cpp, bound_cpp;
     h << "#pragma once\n#include \"runtime/vk/kernel.h\"\n";
     std::set<std::string> folders;
     for (auto& [name, kernel] : table.kernels) folders.insert(kernel.folder);
@@ -310,5 +319,7 @@ int main(int argc, char** argv) {
                 << "::" << m.name << " lies elsewhere in GLSL\");\n";
     cpp << addressed.str();
     bound_cpp << "#include \"kernels.gen.h\"\n\nnamespace assay {\n\n" << bound.str();
-    return h.good() && cpp.good() && bound_cpp.good() ? 0 : 1;
+    write_if_new(folder + "/kernels.gen.h", h.str());
+    write_if_new(folder + "/kernels.gen.cpp", cpp.str());
+    write_if_new(folder + "/bound_kernels.gen.cpp", bound_cpp.str());
 }

@@ -42,7 +42,12 @@ PhysicalDevice choose(const std::vector<PhysicalDevice>& devices, const std::str
 
 Context::Context(const DeviceOptions& options)
     : options_(options), instance_(options.validation), physical_(choose(rank_devices(instance_), options.select)) {
-    if (options.subgroup_size) physical_.info.subgroup_size = options.subgroup_size;
+    if (options.subgroup_size) {
+        if (options.subgroup_size < physical_.least_subgroup || options.subgroup_size > physical_.most_subgroup)
+            throw Error(physical_.info.name + ": a subgroup of " + std::to_string(options.subgroup_size) + " was asked for, it has " +
+                        std::to_string(physical_.least_subgroup) + " to " + std::to_string(physical_.most_subgroup));
+        physical_.info.subgroup_size = options.subgroup_size;
+    }
 
     Features features;
     for (const RequiredFeature& feature : required_features) feature.of(features) = VK_TRUE;

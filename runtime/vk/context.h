@@ -42,6 +42,7 @@ private:
 struct PhysicalDevice {
     VkPhysicalDevice device = nullptr;
     std::uint32_t queue_family = 0;  // that computes and transfers
+    std::uint32_t least_subgroup = 0, most_subgroup = 0;
     float timestamp_period = 0;      // nanoseconds a tick; 0 if the queue has no timestamps
     std::uint64_t max_storage_range = 0;
     std::uint32_t max_groups[3]{};

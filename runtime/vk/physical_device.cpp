@@ -100,6 +100,8 @@ PhysicalDevice describe(VkPhysicalDevice device) {
     vkGetPhysicalDeviceProperties2(device, &properties);
     info.driver = std::string(v12.driverName) + " " + v12.driverInfo;
     info.subgroup_size = v11.subgroupSize;
+    d.least_subgroup = v13.minSubgroupSize;
+    d.most_subgroup = v13.maxSubgroupSize;
 
     Features features;
     vkGetPhysicalDeviceFeatures2(device, &features.core);
