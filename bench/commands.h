@@ -1,0 +1,10 @@
+#pragma once
+#include <CLI/CLI.hpp>
+
+namespace assay::bench {
+
+// Each adds a subcommand with its options; parsing runs it.
+void add_matmul(CLI::App& app);
+void add_synth(CLI::App& app);
+
+}  // namespace assay::bench

@@ -1,0 +1,202 @@
+#include <sentencepiece_processor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+
+#include "bench/commands.h"
+#include "bench/gguf_writer.h"
+#include "bench/random_blocks.h"
+
+namespace assay::bench {
+namespace {
+
+struct ModelShape {
+    const char* name;
+    std::uint32_t hidden, layers, heads, kv_heads, feed_forward, context;
+};
+
+constexpr ModelShape shapes[] = {
+    {"tiny", 256, 4, 4, 2, 704, 4096},
+    {"1b", 2048, 16, 32, 8, 5632, 4096},
+    {"7b-8l", 4096, 8, 32, 8, 14336, 32768},
+    {"7b", 4096, 32, 32, 8, 14336, 32768},
+    {"13b-llama", 5120, 40, 40, 40, 13824, 4096},
+};
+
+struct Vocabulary {
+    enum Type : std::int32_t {
+        normal = 1,
+        unknown = 2,
+        control = 3,
+        byte = 6
+    };  // as in GGUF files
+    std::vector<std::string> pieces;
+    std::vector<float> scores;
+    std::vector<std::int32_t> types;
+
+    void add(std::string piece, float score, Type type) {
+        pieces.push_back(std::move(piece));
+        scores.push_back(score);
+        types.push_back(type);
+    }
+};
+
+Vocabulary read_vocabulary(const std::string& path) {
+    sentencepiece::SentencePieceProcessor processor;
+    if (const auto status = processor.Load(path); !status.ok())
+        throw std::runtime_error(path + ": " + status.ToString());
+    Vocabulary v;
+    for (int i = 0; i < processor.GetPieceSize(); ++i)
+        v.add(processor.IdToPiece(i), processor.GetScore(i),
+              processor.IsUnknown(i)   ? Vocabulary::unknown
+              : processor.IsControl(i) ? Vocabulary::control
+              : processor.IsByte(i)    ? Vocabulary::byte
+                                       : Vocabulary::normal);
+    return v;
+}
+
+// 32000 pieces that cut any text: the special ones, the bytes, printable characters, and made-up
+// words.
+Vocabulary make_vocabulary() {
+    constexpr std::size_t count = 32000;
+    const std::string space = "\xe2\x96\x81";  // as SentencePiece writes a space
+    Vocabulary v;
+    v.add("<unk>", 0, Vocabulary::unknown);
+    v.add("<s>", 0, Vocabulary::control);
+    v.add("</s>", 0, Vocabulary::control);
+    for (unsigned b = 0; b < 256; ++b) {
+        char name[8];
+        std::snprintf(name, sizeof name, "<0x%02X>", b);
+        v.add(name, 0, Vocabulary::byte);
+    }
+    auto next_score = [&] { return -static_cast<float>(v.pieces.size() - 259); };
+    v.add(space, next_score(), Vocabulary::normal);
+    for (char c = '!'; c <= '~'; ++c) v.add(std::string(1, c), next_score(), Vocabulary::normal);
+    for (std::size_t word = 0; v.pieces.size() < count; ++word) {  // aa, ab, ... zz, aaa, ...
+        std::string letters;
+        for (std::size_t rest = word + 26;; rest = rest / 26 - 1) {
+            letters.insert(letters.begin(), static_cast<char>('a' + rest % 26));
+            if (rest < 26) break;
+        }
+        v.add(word % 2 == 0 ? space + letters : letters, next_score(), Vocabulary::normal);
+    }
+    return v;
+}
+
+struct PlannedTensor {
+    std::string name;
+    Format format;
+    std::uint32_t in_dim, out_dim;  // out_dim 0: a norm's weight, all ones
+    double deviation;
+};
+
+std::vector<PlannedTensor> plan(const ModelShape& m, std::uint32_t vocabulary, Format format,
+                                Format head_format) {
+    const double wide = 1 / std::sqrt(m.hidden), residual = wide / std::sqrt(2.0 * m.layers);
+    const std::uint32_t kv = m.hidden / m.heads * m.kv_heads;
+    std::vector<PlannedTensor> t{{"token_embd.weight", format, m.hidden, vocabulary, 0.02}};
+    for (std::uint32_t layer = 0; layer < m.layers; ++layer) {
+        const std::string block = "blk." + std::to_string(layer) + ".";
+        t.push_back({block + "attn_norm.weight", Format::f32, m.hidden, 0, 0});
+        t.push_back({block + "attn_q.weight", format, m.hidden, m.hidden, wide});
+        t.push_back({block + "attn_k.weight", format, m.hidden, kv, wide});
+        t.push_back({block + "attn_v.weight", format, m.hidden, kv, wide});
+        t.push_back({block + "attn_output.weight", format, m.hidden, m.hidden, residual});
+        t.push_back({block + "ffn_norm.weight", Format::f32, m.hidden, 0, 0});
+        t.push_back({block + "ffn_gate.weight", format, m.hidden, m.feed_forward, wide});
+        t.push_back({block + "ffn_up.weight", format, m.hidden, m.feed_forward, wide});
+        t.push_back({block + "ffn_down.weight", format, m.feed_forward, m.hidden,
+                     residual / std::sqrt(m.feed_forward) / wide});
+    }
+    t.push_back({"output_norm.weight", Format::f32, m.hidden, 0, 0});
+    t.push_back({"output.weight", head_format, m.hidden, vocabulary, wide});
+    return t;
+}
+
+void describe(GgufWriter& file, const ModelShape& m, const Vocabulary& v) {
+    file.add("general.architecture", std::string_view("llama"));
+    file.add("general.name", "synthetic-" + std::string(m.name));
+    file.add("llama.context_length", m.context);
+    file.add("llama.embedding_length", m.hidden);
+    file.add("llama.block_count", m.layers);
+    file.add("llama.feed_forward_length", m.feed_forward);
+    file.add("llama.attention.head_count", m.heads);
+    file.add("llama.attention.head_count_kv", m.kv_heads);
+    file.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
+    file.add("llama.rope.freq_base", 10000.0F);
+    file.add("llama.rope.dimension_count", m.hidden / m.heads);
+    file.add("llama.vocab_size", static_cast<std::uint32_t>(v.pieces.size()));
+    file.add("tokenizer.ggml.model", std::string_view("llama"));
+    file.add("tokenizer.ggml.tokens", v.pieces);
+    file.add("tokenizer.ggml.scores", std::span<const float>(v.scores));
+    file.add("tokenizer.ggml.token_type", std::span<const std::int32_t>(v.types));
+    file.add("tokenizer.ggml.bos_token_id", 1U);
+    file.add("tokenizer.ggml.eos_token_id", 2U);
+    file.add("tokenizer.ggml.unknown_token_id", 0U);
+    file.add("tokenizer.ggml.add_bos_token", true);
+    file.add("tokenizer.ggml.add_eos_token", false);
+}
+
+struct Options {
+    std::string out, shape = "7b", type = "q4_0", head_type = "q6_k", tokenizer;
+};
+
+void run(const Options& options) {
+    const auto* shape = std::ranges::find(shapes, options.shape, &ModelShape::name);
+    if (shape == std::end(shapes)) throw std::runtime_error(options.shape + ": no such shape");
+    const Vocabulary vocabulary =
+        options.tokenizer.empty() ? make_vocabulary() : read_vocabulary(options.tokenizer);
+    const auto tensors = plan(*shape, static_cast<std::uint32_t>(vocabulary.pieces.size()),
+                              format_named(options.type), format_named(options.head_type));
+    GgufWriter file(options.out);
+    describe(file, *shape, vocabulary);
+    for (const PlannedTensor& t : tensors) {
+        if (t.in_dim % info(t.format).block_size != 0)
+            throw std::runtime_error(t.name + ": rows of " + std::to_string(t.in_dim) +
+                                     " are no whole blocks of " + std::string(info(t.format).name));
+        file.add_tensor(t.name, t.format, t.in_dim, t.out_dim);
+    }
+    file.write_header();
+    RandomBlocks random(1);
+    std::vector<std::byte> rows;
+    for (const PlannedTensor& t : tensors) {
+        file.begin_tensor();
+        if (t.out_dim == 0) {
+            const std::vector<float> ones(t.in_dim, 1);
+            file.write(std::as_bytes(std::span(ones)));
+        }
+        constexpr std::uint32_t rows_at_once = 256;
+        for (std::uint32_t row = 0; row < t.out_dim; row += rows_at_once) {
+            rows.resize(std::min(rows_at_once, t.out_dim - row) * row_bytes(t.format, t.in_dim));
+            random.fill(t.format, t.deviation, rows);
+            file.write(rows);
+        }
+    }
+    file.finish();
+}
+
+}  // namespace
+
+void add_synth(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand(
+        "synth", "Write a GGUF file of a real model's shape with random weights");
+    command->add_option("out", options->out, "The file to write")->required();
+    command
+        ->add_option("--shape", options->shape, "tiny, 1b, 7b-8l (8 layers of it), 7b or 13b-llama")
+        ->capture_default_str();
+    command->add_option("--type", options->type, "Format of the weights: q4_0, q8_0, f16 ...")
+        ->capture_default_str();
+    command->add_option("--head-type", options->head_type, "Format of the output head")
+        ->capture_default_str();
+    command
+        ->add_option("--tokenizer", options->tokenizer,
+                     "A SentencePiece model; else a vocabulary is made up")
+        ->check(CLI::ExistingFile);
+    command->callback([options] { run(*options); });
+}
+
+}  // namespace assay::bench
