@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/model/test_files.h"
 #include "tests/support/tensors.h"
 
 // tests/data/quant holds rows of each weight format with what an independent implementation decodes
@@ -15,12 +15,11 @@
 namespace assay {
 namespace {
 
-const std::filesystem::path folder = std::filesystem::path(ASSAY_TEST_DATA) / "quant";
 constexpr std::uint32_t columns = 512;
 
 template <class T>
 std::vector<T> read(const std::string& name) {
-    std::ifstream in(folder / name, std::ios::binary);
+    std::ifstream in(test::data("quant/" + name), std::ios::binary);
     const std::vector<char> bytes((std::istreambuf_iterator<char>(in)), {});
     std::vector<T> values(bytes.size() / sizeof(T));
     std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
@@ -37,7 +36,7 @@ struct Golden {
 };
 
 std::vector<Golden> goldens() {
-    std::ifstream in(folder / "quant.json");
+    std::ifstream in(test::data("quant/quant.json"));
     const auto types = nlohmann::json::parse(in).at("types");
     std::vector<Golden> all;
     for (Format format : test::all_formats()) {
