@@ -97,7 +97,7 @@ void print(const DeviceInfo& device) {
     const auto row = [](const char* what, const std::string& value) {
         std::printf("   %-10s %s\n", what, value.c_str());
     };
-    row("kind", device.kind + (device.is_cpu ? " (a CPU implementation of Vulkan)" : ""));
+    row("kind", device.kind + (device.is_cpu ? ", a CPU implementation of Vulkan" : ""));
     row("driver", device.driver + ", Vulkan " + device.api_version);
     row("memory", bytes_text(device.memory_bytes) + ", " + bytes_text(device.memory_free_bytes) +
                       " free" + (device.unified_memory ? ", shared with the host" : ""));

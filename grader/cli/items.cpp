@@ -6,6 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "grader/cli/options.h"
 #include "runtime/error.h"
 
 namespace assay::cli {

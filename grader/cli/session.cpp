@@ -51,7 +51,8 @@ Weights Session::load(const RunOptions& options) {
             "recognises filler, refusals and gibberish; it is not a judge.");
     const DeviceInfo& info = device_.info();
     if (info.is_cpu)
-        say(options, "no GPU found: running on " + info.name + " (a CPU implementation of Vulkan)");
+        say(options, std::string(options.device.empty() ? "no GPU found: " : "") + "running on " +
+                         info.name + ", a CPU implementation of Vulkan");
 
     Progress progress(options.quiet);
     const Stopwatch watch;

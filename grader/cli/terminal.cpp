@@ -39,7 +39,7 @@ std::string harmless(std::string_view text) {
 std::string duration_text(double seconds) {
     char text[40];
     if (seconds < 60) {
-        std::snprintf(text, sizeof text, "%.1f s", seconds);
+        std::snprintf(text, sizeof text, seconds < 10 ? "%.2f s" : "%.1f s", seconds);
     } else {
         const long minutes = std::lround(seconds) / 60;
         if (minutes < 60)

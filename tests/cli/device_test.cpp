@@ -1,0 +1,175 @@
+// Commands that run a model on the device.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.h"
+#include "tests/model/test_files.h"
+#include "tests/support/golden.h"
+
+namespace assay::test {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string no_device =
+    "VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent ASSAY_LAVAPIPE_PID=$$";
+
+std::string demo_file() { return data("demo-judge/tiny-judge-Q8_0.gguf"); }
+
+std::string item(const std::string& id, const std::string& response) {
+    return Json{{"id", id},
+                {"instruction", "Why does bread rise?"},
+                {"response", response},
+                {"rubric", "helpfulness"}}
+               .dump() +
+           "\n";
+}
+
+TEST(Devices, ListsThem) {
+    const Ran ran = run_assay({"devices", "--json"});
+    ASSERT_EQ(ran.exit_code, 0) << ran.errors;
+    const Json devices = Json::parse(ran.output);
+    ASSERT_FALSE(devices.empty());
+    EXPECT_EQ(devices[0]["index"], 0);
+    EXPECT_TRUE(devices[0]["usable"].get<bool>());
+    EXPECT_EQ(devices[0]["matmul"][0]["from_rows"], 1);
+}
+
+TEST(Devices, NoDeviceIsOneLine) {
+    for (const std::vector<std::string>& arguments :
+         {std::vector<std::string>{"devices"}, {"grade", "--model", demo_file(), "-i", "-"}}) {
+        const Ran ran = run_assay(arguments, "", no_device);
+        EXPECT_EQ(ran.exit_code, 1);
+        EXPECT_EQ(lines(ran.errors).size(), 1u) << ran.errors;
+        EXPECT_NE(ran.errors.find("no Vulkan device"), std::string::npos) << ran.errors;
+    }
+}
+
+TEST(Info, DescribesAModelWithAndWithoutADevice) {
+    for (const std::string& environment : {std::string(), no_device}) {
+        const Ran ran =
+            run_assay({"info", demo_file(), "--context", "512", "--json"}, "", environment);
+        ASSERT_EQ(ran.exit_code, 0) << ran.errors;
+        const Json info = Json::parse(ran.output);
+        EXPECT_EQ(info["config"]["vocab_size"], 2560);
+        EXPECT_GT(info["formats"]["q8_0"]["bytes"], 3'000'000);
+        const Json& plan = info["memory_plan"];
+        EXPECT_GT(plan["weights_bytes"], info["formats"]["q8_0"]["bytes"]);
+        // Keys and values, 4 layers, 4 heads of 32 in f16.
+        EXPECT_EQ(plan["kv_cache_bytes"], 2 * 4 * 4 * 32 * 2 * 512);
+        EXPECT_EQ(plan.contains("fits"), environment.empty());
+    }
+}
+
+TEST(Grade, GoesOnAfterBadItems) {
+    const TemporaryFolder folder;
+    std::string too_long;
+    for (int i = 0; i < 3000; ++i) too_long += "word ";
+    const auto items = folder.write(
+        "items.jsonl", item("good", "Yeast makes gas.") + "{\"id\": 7, \"instruction\": 1}\n" +
+                           item("long", too_long) + item("good", "I cannot say."));
+    const std::string output = folder.path() / "out.jsonl";
+    const std::vector<std::string> arguments{"grade", "--model", demo_file(),        "-i", items,
+                                             "-o",    output,    "--max-new-tokens", "12"};
+    const Ran ran = run_assay(arguments);
+    EXPECT_EQ(ran.exit_code, 3) << ran.errors;
+    EXPECT_EQ(ran.output, "");
+    EXPECT_NE(ran.errors.find("graded 2, unscored 2"), std::string::npos) << ran.errors;
+    EXPECT_NE(ran.errors.find("more than once"), std::string::npos) << ran.errors;
+
+    std::vector<Json> records;
+    std::ifstream file(output);
+    for (std::string line; std::getline(file, line);) records.push_back(Json::parse(line));
+    ASSERT_EQ(records.size(), 4u);
+    EXPECT_EQ(records[0]["id"], "good");
+    EXPECT_EQ(records[0]["tokens"]["generated"], 12);  // too few for a verdict of its own
+    EXPECT_EQ(records[0]["parse"], "forced");
+    double sum = 0;
+    for (const auto& p : records[0]["probs"]) sum += p.get<double>();
+    EXPECT_NEAR(sum, 1, 1e-12);
+    EXPECT_EQ(records[1]["id"], 7);
+    EXPECT_EQ(records[1]["reason"], "invalid_item");
+    EXPECT_TRUE(records[1]["score"].is_null());
+    EXPECT_EQ(records[2]["reason"], "context_exceeded");
+    EXPECT_EQ(records[3]["warnings"].back(), "duplicate_id");
+
+    const Ran again = run_assay(arguments);
+    EXPECT_EQ(again.exit_code, 1);
+    EXPECT_NE(again.errors.find("--force"), std::string::npos) << again.errors;
+}
+
+TEST(Grade, ShowsOneItemToAPerson) {
+    const TemporaryFolder folder;
+    const std::string trace = folder.path() / "trace.json";
+    const Ran ran = run_assay({"grade", "--model", demo_file(), "--instruction", "Why?",
+                               "--response", "So.", "--response-b", "Sorry, I cannot help.",
+                               "--rubric", "helpfulness", "--text", "--gpu-profile", trace});
+    EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+    EXPECT_NE(ran.output.find("better: "), std::string::npos) << ran.output;
+    EXPECT_NE(ran.output.find("confidence"), std::string::npos) << ran.output;
+    EXPECT_NE(ran.errors.find("GB/s"), std::string::npos) << ran.errors;
+    EXPECT_FALSE(read_json(trace)["traceEvents"].empty());
+}
+
+TEST(Logits, AreTheReferences) {
+    const TemporaryFolder folder;
+    const auto golden_folder = data("hf/a_mistral_gqa");
+    const auto prompts = golden_prompts(read_json(golden_folder / "golden.json"), golden_folder);
+    const auto prompt = std::ranges::find(prompts, "p203", &GoldenPrompt::name);
+    ASSERT_NE(prompt, prompts.end());
+    const auto ids = folder.write("ids.json", Json(prompt->ids).dump());
+    const std::size_t vocabulary = prompt->logits.size() / prompt->positions.size();
+
+    const auto logits_of = [&](const std::vector<std::string>& extra) {
+        const std::string output = folder.path() / "out.f32";
+        std::vector<std::string> arguments{"logits",   "--model", golden_folder / "model",
+                                           "--tokens", ids,       "-o",
+                                           output,     "--kv",    "f32"};
+        arguments.insert(arguments.end(), extra.begin(), extra.end());
+        const Ran ran = run_assay(arguments);
+        EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+        return read_floats(output);
+    };
+    const auto all = logits_of({}), last = logits_of({"--last"});
+    ASSERT_EQ(all.size(), prompt->ids.size() * vocabulary);
+    ASSERT_EQ(last.size(), vocabulary);
+
+    const double tolerance = 1e-3 * deviation(prompt->logits);
+    for (std::size_t row = 0; row < prompt->positions.size(); ++row)
+        for (std::size_t i = 0; i < vocabulary; ++i)
+            ASSERT_NEAR(all[prompt->positions[row] * vocabulary + i],
+                        prompt->logits[row * vocabulary + i], tolerance)
+                << "position " << prompt->positions[row];
+    for (std::size_t i = 0; i < vocabulary; ++i)
+        ASSERT_NEAR(last[i], all[all.size() - vocabulary + i], tolerance);
+}
+
+TEST(Logits, RefusesTokensTheModelLacks) {
+    const TemporaryFolder folder;
+    const auto ids = folder.write("ids.json", "[1, 2560]");
+    const Ran ran = run_assay({"logits", "--model", demo_file(), "--tokens", ids, "-o",
+                               folder.path() / "out.f32", "--quiet"});
+    EXPECT_EQ(ran.exit_code, 1);
+    EXPECT_EQ(lines(ran.errors).size(), 1u) << ran.errors;
+    EXPECT_NE(ran.errors.find("2560"), std::string::npos) << ran.errors;
+}
+
+TEST(Bench, MeasuresAModel) {
+    const Ran ran = run_assay({"bench", "model", "--model", demo_file(), "--prompt", "16",
+                               "--generate", "4", "--repeats", "2", "--json", "--cold"});
+    ASSERT_EQ(ran.exit_code, 0) << ran.errors;
+    const Json results = Json::parse(ran.output);
+    EXPECT_FALSE(results["start"]["pipeline_cache_found"].get<bool>());
+    EXPECT_GT(results["start"]["compile_seconds"], 0);
+    for (const char* rate : {"prefill_tokens_per_second", "decode_tokens_per_second"}) {
+        EXPECT_GT(results[rate]["median"], 0);
+        EXPECT_LE(results[rate]["least"], results[rate]["median"]);
+    }
+    EXPECT_GT(results["device_peak_bytes"], results["model"]["bytes"]);
+    EXPECT_GT(results["host_peak_bytes"], 0);
+}
+
+}  // namespace
+}  // namespace assay::test

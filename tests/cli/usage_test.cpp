@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include "tests/cli/program.h"
+
+namespace assay::test {
+namespace {
+
+const std::vector<std::vector<std::string>> all_commands{
+    {"grade"},          {"devices"}, {"info"},     {"bench"},
+    {"bench", "model"}, {"render"},  {"tokenize"}, {"logits"}};
+
+TEST(Usage, ListsTheCommands) {
+    for (const std::vector<std::string>& arguments :
+         {std::vector<std::string>{}, std::vector<std::string>{"--help"}}) {
+        const Ran ran = run_assay(arguments);
+        EXPECT_EQ(ran.exit_code, 0);
+        for (const auto& command : all_commands)
+            EXPECT_NE(ran.output.find("\n  " + command.front() + " "), std::string::npos)
+                << command.front();
+    }
+}
+
+TEST(Usage, ShowsTheVersion) {
+    const Ran ran = run_assay({"--version"});
+    EXPECT_EQ(ran.exit_code, 0);
+    EXPECT_TRUE(ran.output.starts_with("assay ")) << ran.output;
+}
+
+TEST(Usage, EveryCommandShowsAnExample) {
+    for (auto arguments : all_commands) {
+        arguments.push_back("--help");
+        const Ran ran = run_assay(arguments);
+        EXPECT_EQ(ran.exit_code, 0);
+        EXPECT_NE(ran.output.find("Example:\n"), std::string::npos) << arguments.front();
+        EXPECT_NE(ran.output.find("assay " + arguments.front()), std::string::npos) << ran.output;
+    }
+}
+
+struct WrongUsage {
+    std::vector<std::string> arguments;
+    std::string named;  // what the message must name
+};
+
+TEST(Usage, WrongUsageIsNamed) {
+    const std::vector<WrongUsage> cases{
+        {{"nosuch"}, "nosuch"},
+        {{"grade"}, "--model"},
+        {{"grade", "--model", "demo"}, "-i"},
+        {{"grade", "--model", "demo", "--nosuch"}, "--nosuch"},
+        {{"grade", "--model", "demo", "-i", "x", "--instruction", "y"}, "--instruction"},
+        {{"grade", "--model", "demo", "--instruction", "x"}, "--response"},
+        {{"grade", "--model", "demo", "--instruction", "x", "--response", "y"}, "--rubric"},
+        {{"grade", "--model", "demo", "-i", "x", "--profile", "nosuch"}, "nosuch"},
+        {{"grade", "--model", "demo", "-i", "x", "--format", "nosuch"}, "nosuch"},
+        {{"grade", "--model", "demo", "-i", "x", "--temperature", "nan"}, "--temperature"},
+        {{"grade", "--model", "demo", "-i", "x", "--top-p", "2"}, "--top-p"},
+        {{"grade", "--model", "demo", "-i", "x", "--top-k", "1.5"}, "--top-k"},
+        {{"logits", "--model", "demo", "--tokens", "x"}, "--output"},
+        {{"logits", "--model", "demo", "--tokens", "x", "-o", "y", "--kv", "q9"}, "--kv"},
+        {{"tokenize", "--model", "demo", "--decode", "--bos"}, "--bos"},
+        {{"bench"}, "bench"},
+    };
+    for (const auto& [arguments, named] : cases) {
+        const Ran ran = run_assay(arguments);
+        EXPECT_EQ(ran.exit_code, 2) << arguments.front() << " for " << named;
+        EXPECT_EQ(ran.output, "");
+        const auto message = lines(ran.errors);
+        ASSERT_EQ(message.size(), 2u) << ran.errors;
+        EXPECT_NE(message[0].find(named), std::string::npos) << message[0];
+        EXPECT_NE(message[1].find("--help"), std::string::npos) << message[1];
+    }
+}
+
+TEST(Usage, FailuresAreOneLine) {
+    const std::vector<WrongUsage> cases{
+        {{"info", "no/such/model"}, "no/such/model"},
+        {{"tokenize", "--model", "no/such/model"}, "no/such/model"},
+        {{"grade", "--model", "demo", "-i", "no/such/items"}, "no/such/items"},
+        {{"grade", "--model", "demo", "-i", "-", "--rubric", "no/such/rubric"}, "no/such/rubric"},
+        {{"logits", "--model", "demo", "--tokens", "no/such/ids", "-o", "x"}, "no/such/ids"},
+    };
+    for (const auto& [arguments, named] : cases) {
+        const Ran ran = run_assay(arguments);
+        EXPECT_EQ(ran.exit_code, 1) << arguments.front() << " for " << named;
+        ASSERT_EQ(lines(ran.errors).size(), 1u) << ran.errors;
+        EXPECT_TRUE(ran.errors.starts_with("assay: ")) << ran.errors;
+        EXPECT_NE(ran.errors.find(named), std::string::npos) << ran.errors;
+    }
+}
+
+}  // namespace
+}  // namespace assay::test
