@@ -34,6 +34,7 @@ bool started_by_script() {
 void move_to_lavapipe_without_gpu(char** argv) {
     if (started_by_script() || access(ASSAY_LAVAPIPE, X_OK) != 0 || has_gpu()) return;
     // /proc/self/exe may be the loader of another C library; this is always the program.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the system hands the pointer over as a number
     char* program = reinterpret_cast<char*>(getauxval(AT_EXECFN));
     std::string script = ASSAY_LAVAPIPE;
     std::vector<char*> arguments{script.data(), program};

@@ -13,6 +13,9 @@ namespace assay::cli {
 // Where grading shows what it does: begin, any number of feedback, end for every item.
 class View {
 public:
+    View() = default;
+    View(const View&) = delete;
+    View& operator=(const View&) = delete;
     virtual ~View() = default;
 
     // `total` items are expected, if that is known.
