@@ -12,7 +12,7 @@ layout(constant_id = 1) const uint tile_rows = 8;
 layout(constant_id = 2) const uint pairs = 1;
 const uint sums = tile_rows * pairs;
 // Weights met between two additions to the sums, and as far as the loops are unrolled.
-const uint span = factor_span == 0 ? 8 : factor_span;
+const uint span = factor_span == 0 ? 32 : factor_span;
 
 void main() {
     uint row = gl_WorkGroupID.x * tile_rows;
