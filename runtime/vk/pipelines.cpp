@@ -109,11 +109,13 @@ VkPipeline Pipelines::build(const Key& key) {
     std::vector<VkSpecializationMapEntry> entries;
     for (std::uint32_t i = 0; i < key.constants.count; ++i) entries.push_back({i, i * 4, 4});
     const VkSpecializationInfo specialization{key.constants.count, entries.data(), key.constants.count * 4, key.constants.values.data()};
+    // Kernels are laid out for one subgroup size; where the device may choose among several it is told which.
+    const bool several_sizes = context_.physical().least_subgroup != context_.physical().most_subgroup;
     const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup{
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, .pNext = nullptr,
         .requiredSubgroupSize = context_.physical().info.subgroup_size};
     const VkComputePipelineCreateInfo create{.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO, .pNext = nullptr, .flags = 0,
-        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO, .pNext = &subgroup,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO, .pNext = several_sizes ? &subgroup : nullptr,
                   .flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main", .pSpecializationInfo = &specialization},
         .layout = layout_, .basePipelineHandle = nullptr, .basePipelineIndex = 0};
