@@ -1,12 +1,9 @@
 #pragma once
+#include <CLI/CLI.hpp>
 #include <functional>
 #include <span>
 #include <stdexcept>
 #include <string_view>
-
-namespace CLI {
-class App;
-}
 
 namespace assay::cli {
 

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <map>
@@ -23,68 +24,72 @@ constexpr const char* footer =
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but some items are unscored.";
 
-int report(const std::string& command, const char* message, int code) {
+int fail(const char* message) {
     std::string line(message);
-    for (char& c : line)
-        if (c == '\n') c = ' ';
-    std::fprintf(stderr, "%s: %s\n", command.c_str(), line.c_str());
-    return code;
+    std::ranges::replace(line, '\n', ' ');
+    std::fprintf(stderr, "assay: %s\n", line.c_str());
+    return exit_code::failed;
 }
 
-// CLI11 shows help and version through exceptions too.
-int report(const CLI::App& app, const std::string& command, const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    report(command, error.what(), exit_code::wrong_usage);
-    std::fprintf(stderr, "%s --help shows how it is used.\n", command.c_str());
-    return exit_code::wrong_usage;
-}
+class Program {
+public:
+    Program() : app_(description, "assay") {
+        app_.set_version_flag("--version", "assay " ASSAY_VERSION);
+        app_.footer(footer);
+        app_.require_subcommand(0, 1);
+        app_.formatter(std::make_shared<HelpFormatter>());
+        for (const Command* command : commands()) add(*command);
+    }
 
-int run(int argc, char** argv) {
-    CLI::App app(description, "assay");
-    app.set_version_flag("--version", "assay " ASSAY_VERSION);
-    app.footer(footer);
-    app.require_subcommand(0, 1);
-    app.formatter(std::make_shared<HelpFormatter>());
+    int run(int argc, char** argv) {
+        try {
+            app_.parse(argc, argv);
+            if (app_.get_subcommands().empty()) throw CLI::CallForHelp();
+            const auto& [command, action] = actions_.at(app_.get_subcommands().front());
+            if (command->uses_device) move_to_lavapipe_without_gpu(argv);
+            return action();
+        } catch (const CLI::ParseError& error) {
+            // CLI11 shows help and version through exceptions too.
+            return error.get_exit_code() == 0 ? app_.exit(error) : wrong_usage(error.what());
+        } catch (const UsageError& error) {
+            return wrong_usage(error.what());
+        }
+    }
 
-    std::map<const CLI::App*, std::pair<const Command*, Action>> actions;
-    for (const Command* command : commands()) {
-        CLI::App* parser = app.add_subcommand(
-            std::string(command->name), std::string(command->summary) + ".\n\n" +
-                                            wrapped(std::string(command->description), help_width));
+private:
+    void add(const Command& command) {
+        CLI::App* parser = app_.add_subcommand(
+            std::string(command.name), std::string(command.summary) + ".\n\n" +
+                                           wrapped(std::string(command.description), help_width));
         parser->group("Commands");
-        parser->footer("Example:\n  " + std::string(command->example));
-        Action action = command->add_options(*parser);
-        actions[parser] = {command, std::move(action)};
+        parser->footer("Example:\n  " + std::string(command.example));
+        actions_[parser] = {&command, command.add_options(*parser)};
     }
 
-    std::string name = "assay";
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        for (const CLI::App* parsed : app.get_subcommands()) name += " " + parsed->get_name();
-        return report(app, name, error);
-    }
-    if (app.get_subcommands().empty()) {
-        std::fputs(app.help().c_str(), stdout);
-        return exit_code::done;
-    }
-    const auto& [command, action] = actions.at(app.get_subcommands().front());
-    try {
-        if (command->uses_device) move_to_lavapipe_without_gpu(argv);
-        return action();
-    } catch (const UsageError& error) {
-        name += " " + std::string(command->name);
-        report(name, error.what(), exit_code::wrong_usage);
-        std::fprintf(stderr, "%s --help shows how it is used.\n", name.c_str());
+    int wrong_usage(const char* message) const {
+        std::string name = "assay";
+        for (const CLI::App* parser = &app_; !parser->get_subcommands().empty();) {
+            parser = parser->get_subcommands().front();
+            name += " " + parser->get_name();
+        }
+        std::fprintf(stderr, "%s: %s\n%s --help shows how it is used.\n", name.c_str(), message,
+                     name.c_str());
         return exit_code::wrong_usage;
-    } catch (const std::bad_alloc&) {
-        return report("assay", "out of memory", exit_code::failed);
-    } catch (const std::exception& error) {
-        return report("assay", error.what(), exit_code::failed);
     }
-}
+
+    CLI::App app_;
+    std::map<const CLI::App*, std::pair<const Command*, Action>> actions_;
+};
 
 }  // namespace
 }  // namespace assay::cli
 
-int main(int argc, char** argv) { return assay::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+    try {
+        return assay::cli::Program().run(argc, argv);
+    } catch (const std::bad_alloc&) {
+        return assay::cli::fail("out of memory");
+    } catch (const std::exception& error) {
+        return assay::cli::fail(error.what());
+    }
+}

@@ -9,7 +9,7 @@
 namespace assay::cli {
 namespace {
 
-CLI::Validator number_check(double least, double most, std::string allowed) {
+CLI::Validator number_check(double least, double most, const std::string& allowed) {
     return CLI::Validator(
         [=](std::string& text) {
             char* end = nullptr;
