@@ -39,7 +39,8 @@ public:
 
     void matrix(const FileTensor& from, const Weight& to, std::uint32_t head_dim) {
         const std::uint64_t bytes_per_row = row_bytes(to.format, to.in_dim);
-        const auto rows_at_once = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(staging_bytes / bytes_per_row, 1, 65535 - panel_rows));
+        const std::uint32_t whole = head_dim != 0 ? head_dim : 2;  // rows that repack takes together
+        const auto rows_at_once = static_cast<std::uint32_t>(std::max<std::uint64_t>(staging_bytes / bytes_per_row / whole, 1)) * whole;
         for (std::uint32_t row = 0; row < to.out_dim; row += rows_at_once) {
             const std::uint32_t rows = std::min(rows_at_once, to.out_dim - row);
             const Tensor staged = stage(from.data.subspan(row * bytes_per_row, rows * bytes_per_row));

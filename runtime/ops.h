@@ -56,7 +56,8 @@ std::vector<shader::QueryTile> make_tiles(const Device&, std::span<const QueryRu
 Tensor sample(Stream&, const Tensor& logits, const Tensor& how, const Tensor& seen);
 
 // Lays rows of a weight out in panels. `source` holds `rows` rows as in the file, the first being row `first_row`; the
-// last call for a weight also zeroes the rest of its last panel. With head_dim, see shaders/repack/repack.h.
+// last call for a weight also zeroes the rest of its last panel. Every call brings whole pairs of rows, but for the last,
+// and whole heads. With head_dim, see shaders/repack/repack.h.
 void repack(Stream&, const Tensor& source, std::uint32_t rows, std::uint32_t first_row, const Weight& to, std::uint32_t head_dim);
 
 }  // namespace assay::ops
