@@ -37,7 +37,7 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, bool accu
         const std::uint32_t subgroup = std::min(device.subgroup_size, lanes);
         const std::uint32_t each = direct_rows(rows);
         // With few rows a second pair of outputs shares the reading of x; with many it would have no registers.
-        const std::uint32_t pairs = each <= 2 && subgroup < lanes ? 2 : 1;
+        const std::uint32_t pairs = each <= 4 && subgroup < lanes ? 2 : 1;
         s.dispatch(kernels::direct(w.format).specialize(subgroup, each, pairs), params,
                    {.x = ceil_div(rows, each), .y = ceil_div(w.out_dim, 2 * subgroup * pairs)}, cost);
         break;
