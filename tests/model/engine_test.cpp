@@ -91,7 +91,7 @@ TEST(Engine, ARaggedBatchEqualsItsSequencesAlone) {
         Tiny tiny(nlohmann::json::object(), options, test::device(bound));
         Engine& engine = tiny.loaded->engine;
         std::vector<std::vector<TokenId>> texts;
-        for (std::uint32_t i = 0; i < 4; ++i) texts.push_back(random_tokens(std::array{1, 16, 37, 90}[i], 20 + i));
+        for (std::uint32_t i = 0; i < 4; ++i) texts.push_back(random_tokens(std::array<std::size_t, 4>{1, 16, 37, 90}[i], 20 + i));
 
         // First parts of different lengths together, then the rest together: prefill beside decode.
         std::array<Sequence, 4> sequences{Sequence(engine), Sequence(engine), Sequence(engine), Sequence(engine)};
@@ -178,7 +178,7 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
     const std::uint64_t before = device.allocated_bytes();
     const Weights weights = load_weights(device, checkpoint, options.context);
     EXPECT_GE(plan.weights, device.allocated_bytes() - before);
-    EXPECT_LE(plan.weights, (device.allocated_bytes() - before) * 1.05);
+    EXPECT_LE(plan.weights, (device.allocated_bytes() - before) / 100 * 105);
 
     const std::uint64_t loaded = device.allocated_bytes();
     const Mistral mistral(checkpoint.config(), Weights{});
@@ -191,8 +191,8 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
     const Work work{.sequence = &sequence, .tokens = tokens, .logits = Work::last, .sample = true};
     run.engine.step({&work, 1});
     // Each tensor is rounded up to 256 bytes, a tenth at this size.
-    EXPECT_LE(run.engine.stream().scratch_peak_bytes(), plan.scratch * 1.1);
-    EXPECT_GE(run.engine.stream().scratch_peak_bytes(), plan.scratch / 1.5);
+    EXPECT_LE(run.engine.stream().scratch_peak_bytes(), plan.scratch / 10 * 11);
+    EXPECT_GE(run.engine.stream().scratch_peak_bytes(), plan.scratch / 3 * 2);
 }
 
 TEST(MemoryPlan, RefusesWithTheNumbers) {

@@ -21,7 +21,10 @@ constexpr double least_margin = 1e-3;  // greedy choices that lead by less are n
 
 std::vector<float> rows_at(const std::vector<float>& logits, const std::vector<std::uint32_t>& positions, std::size_t vocabulary) {
     std::vector<float> rows;
-    for (std::uint32_t p : positions) rows.insert(rows.end(), logits.begin() + p * vocabulary, logits.begin() + (p + 1) * vocabulary);
+    for (std::uint32_t p : positions) {
+        const auto row = std::span(logits).subspan(p * vocabulary, vocabulary);
+        rows.insert(rows.end(), row.begin(), row.end());
+    }
     return rows;
 }
 
