@@ -14,7 +14,6 @@ public:
     KvCache(Device& device, const Config& config, Cache format, std::uint32_t blocks);
 
     ops::KeysValues layer(std::uint32_t index) const;
-    std::uint32_t free_blocks() const { return static_cast<std::uint32_t>(free_.size()); }
 
     // Blocks to hold `positions` of a sequence, added to those it has. Throws an Error when there are too few.
     void grow(std::vector<std::uint32_t>& blocks, std::uint32_t positions);

@@ -17,7 +17,7 @@ constexpr std::uint64_t alignment = 256;
 
 std::uint64_t align_up(std::uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
-// Rows of the staging ring: the host fills one while the device empties the other.
+// Brings weights to the device through two staging buffers: the host fills one while the device empties the other.
 class Uploader {
 public:
     Uploader(Device& device, std::uint64_t total, const LoadProgress& progress)
@@ -78,11 +78,11 @@ private:
     }
 
     Device& device_;
-    Stream stream_;
-    std::uint64_t used_ = 0, remaining_ = 0, done_ = 0, total_;
-    const LoadProgress& progress_;
     std::array<Slot, 2> ring_;
     std::size_t next_ = 0;
+    Stream stream_;  // its destructor waits for what still reads the ring
+    std::uint64_t used_ = 0, remaining_ = 0, done_ = 0, total_;
+    const LoadProgress& progress_;
 };
 
 std::uint64_t padded_bytes(const FileTensor& tensor) {
@@ -181,8 +181,8 @@ private:
     const Checkpoint& checkpoint_;
     const Config& config_;
     std::uint32_t context_;
-    Uploader uploader_;
     Weights weights_;
+    Uploader uploader_;  // goes first: it waits for what still writes the weights
 };
 
 }  // namespace

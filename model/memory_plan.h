@@ -10,10 +10,12 @@ namespace assay {
 
 // What a run takes on the device, computed before anything is loaded.
 struct MemoryPlan {
-    std::uint64_t weights = 0, kv_cache = 0, scratch = 0;
-    std::uint64_t free = 0;  // what the device has
+    std::uint64_t weights = 0, kv_cache = 0;
+    std::uint64_t scratch = 0;    // of a step, see scratch_bytes()
+    std::uint64_t transfers = 0;  // staging of weights; tokens in, logits out
+    std::uint64_t free = 0;       // what the device has
 
-    std::uint64_t total() const { return weights + kv_cache + scratch; }
+    std::uint64_t total() const { return weights + kv_cache + scratch + transfers; }
     bool fits() const { return total() <= free; }
 };
 

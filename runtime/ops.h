@@ -45,6 +45,9 @@ enum class AttentionPath : std::uint8_t { automatic, cooperative, direct };
 Tensor attention(Stream&, const Tensor& q, const KeysValues& cache, const Attended&, std::uint32_t window,
                  AttentionPath = AttentionPath::automatic);
 
+// The most scratch that attention() takes beside its result, for up to `rows` query tokens and `most_keys` keys.
+std::uint64_t attention_scratch_bytes(const DeviceInfo&, std::uint32_t rows, std::uint32_t heads, std::uint32_t head_dim, std::uint32_t most_keys);
+
 // A sequence's part of a step: `tokens` new ones, in rows first_row ... of the step, at first_position ... of the sequence.
 struct QueryRun {
     std::uint32_t first_row, tokens, first_position;

@@ -125,12 +125,24 @@ void Stream::wait() {
     recorder_->wait(recorder_->submit());
     for (auto& [block, download] : pending_downloads_)
         std::memcpy(download.to.data(), downloads_[block].buffer.host().data() + download.offset, download.to.size());
-    pending_downloads_.clear();
-    for (auto* blocks : {&uploads_, &downloads_})
-        for (Block& block : *blocks) block.used = 0;
     if (options_.guard) check_guards();
+    end_step();
+}
+
+void Stream::abandon() noexcept {
+    recorder_->abandon();
+    end_step();
+}
+
+void Stream::end_step() noexcept {
+    pending_downloads_.clear();
     live_.clear();
-    for (Block& block : scratch_) block.used = 0;
+    for (auto* blocks : {&scratch_, &uploads_, &downloads_})
+        for (Block& block : *blocks) block.used = 0;
+}
+
+void Stream::reserve(std::uint64_t bytes) {
+    scratch_.push_back({Buffer(device_, bytes, options_.guard ? Memory::download : Memory::device, "scratch"), 0});
 }
 
 const std::vector<ProfileEvent>& Stream::profile() const { return recorder_->events(); }

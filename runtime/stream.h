@@ -78,6 +78,8 @@ public:
 
     Ticket submit();           // hands what is recorded to the device
     void wait(Ticket ticket);  // until that work is done
+    void abandon() noexcept;   // ends a step that failed: what is recorded is dropped, downloads are not filled
+    void reserve(std::uint64_t bytes);  // of scratch, in one piece
     void wait();               // submits, waits for everything, ends the step: uploads and scratch are gone
 
     std::uint64_t scratch_peak_bytes() const { return scratch_peak_; }
@@ -102,6 +104,7 @@ private:
     Tensor upload_bytes(std::span<const std::byte> bytes);
     void download_bytes(const Tensor& from, std::span<std::byte> to);
     void release_to(std::size_t mark);
+    void end_step() noexcept;
     void check_guards() const;
     // The tensor or buffer an address lies in, as [address, its end).
     MemoryAccess extent(std::uint64_t address) const;

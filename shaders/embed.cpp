@@ -65,12 +65,12 @@ Words read_words(const std::string& path) {
 
 // Numbers from the SPIR-V specification, section 3.
 enum Op : uint32_t {
-    OpName = 5, OpMemberName = 6, OpTypeStruct = 30, OpTypePointer = 32, OpConstant = 43, OpVariable = 59, OpLoad = 61,
+    OpName = 5, OpMemberName = 6, OpTypeStruct = 30, OpTypePointer = 32, OpConstant = 43, OpFunctionParameter = 55, OpFunctionCall = 57, OpVariable = 59, OpLoad = 61,
     OpStore = 62, OpCopyMemory = 63, OpAccessChain = 65, OpInBoundsAccessChain = 66, OpPtrAccessChain = 67, OpDecorate = 71,
-    OpMemberDecorate = 72, OpCompositeExtract = 81, OpCopyObject = 83, OpBitcast = 124, OpSelect = 169,
+    OpMemberDecorate = 72, OpCompositeExtract = 81, OpCopyObject = 83, OpConvertUToPtr = 120, OpBitcast = 124, OpSelect = 169,
     OpAtomicLoad = 227, OpAtomicStore = 228, OpAtomicExchange = 229, OpAtomicXor = 242, OpPhi = 245,
 };
-enum : uint32_t { DecorationBinding = 33, DecorationOffset = 35, StoragePushConstant = 9 };
+enum : uint32_t { DecorationBinding = 33, DecorationOffset = 35, StoragePushConstant = 9, StorageBuffer = 12, StoragePhysicalBuffer = 5349 };
 
 // What an id stands for while pointers are followed through the code.
 struct Value {
@@ -85,6 +85,7 @@ Reflection reflect(const Words& words) {
     std::map<uint32_t, uint32_t> pointee, constants, bindings;
     std::map<uint32_t, Value> values;
     std::vector<uint32_t> buffers;  // variables with a binding
+    std::set<uint32_t> buffer_types;  // pointers into buffers
     uint32_t params_type = 0;
 
     auto each_instruction = [&](auto&& visit) {
@@ -103,7 +104,10 @@ Reflection reflect(const Words& words) {
             if (w[2] == DecorationBinding) bindings[w[1]] = w[3];
             break;
         case OpTypeStruct: structs[w[1]].assign(w + 2, w + length); break;
-        case OpTypePointer: pointee[w[1]] = w[3]; break;
+        case OpTypePointer:
+            pointee[w[1]] = w[3];
+            if (w[2] == StorageBuffer || w[2] == StoragePhysicalBuffer) buffer_types.insert(w[1]);
+            break;
         case OpConstant: constants[w[2]] = w[3]; break;
         case OpVariable:
             if (w[3] == StoragePushConstant) {
@@ -179,9 +183,20 @@ Reflection reflect(const Words& words) {
             }
         });
     }
+    // Ids that point into buffers, by whatever instruction they came about: each must have been followed.
+    std::set<uint32_t> buffer_pointers;
+    each_instruction([&](uint32_t op, const uint32_t* w, uint32_t length) {
+        const bool has_result = op == OpLoad || op == OpFunctionParameter || op == OpFunctionCall || (op >= OpAccessChain && op <= OpPtrAccessChain) ||
+                                op == OpCompositeExtract || op == OpCopyObject || op == OpConvertUToPtr || op == OpBitcast || op == OpSelect || op == OpPhi;
+        if (has_result && length > 2 && buffer_types.count(w[1])) buffer_pointers.insert(w[2]);
+        if (op == OpFunctionCall)
+            for (uint32_t k = 4; k < length; ++k)
+                if (buffer_pointers.count(w[k])) fail(r.params + ": a function that was not inlined takes a pointer");
+    });
     each_instruction([&](uint32_t op, const uint32_t* w, uint32_t) {
         auto touch = [&](uint32_t id, bool reads, bool writes) {
             auto found = values.find(id);
+            if (found == values.end() && buffer_pointers.count(id)) fail(r.params + ": a pointer's way through the code was lost");
             if (found == values.end() || found->second.kind != Value::pointer) return;
             Access& a = accesses[found->second.member];
             a.reads |= reads;

@@ -1,6 +1,7 @@
 #include "model/engine/engine.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <string>
 
@@ -25,6 +26,19 @@ bool holds_nan(std::span<const float> logits) {
 
 }  // namespace
 
+// What Mistral::logits() holds at its widest, each tensor rounded up.
+std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const DeviceInfo& device) {
+    const std::uint32_t chunk = options.prefill_chunk ? options.prefill_chunk : default_prefill_chunk(device);
+    const std::uint64_t rows = std::min(chunk, options.context * options.sequences);
+    const std::uint64_t heads = std::uint64_t{c.num_attention_heads} * c.head_dim, kv = std::uint64_t{c.num_key_value_heads} * c.head_dim;
+    const std::uint64_t attention = 4 * rows * (c.hidden_size + 2 * heads + 2 * kv) +
+                                    ops::attention_scratch_bytes(device, static_cast<std::uint32_t>(rows), c.num_attention_heads, c.head_dim, options.context);
+    const std::uint64_t ffn = 4 * rows * (c.hidden_size + 3ull * c.intermediate_size);
+    const std::uint64_t last = 4ull * options.sequences * (2ull * c.vocab_size + 2ull * c.hidden_size);
+    constexpr std::uint64_t rounding = 16 * 256;
+    return 4 * rows * c.hidden_size + std::max(attention, ffn) + last + rounding;
+}
+
 std::uint32_t default_prefill_chunk(const DeviceInfo& device) { return device.is_cpu ? 256 : 1024; }
 
 Sequence::~Sequence() { engine_->cache_.shrink(blocks_, 0); }
@@ -36,12 +50,27 @@ void Sequence::truncate(std::uint32_t length) {
 }
 
 Engine::Engine(Device& device, const Mistral& model, const EngineOptions& options)
-    : device_(device), model_(model), options_(options), stream_(device, {.profile = options.profile}),
-      cache_(device, model.config(), options.kv, options.sequences * KvCache::blocks_for(options.context)) {
+    : device_(device), model_(model), options_(options),
+      cache_(device, model.config(), options.kv, options.sequences * KvCache::blocks_for(options.context)),
+      stream_(device, {.profile = options.profile}) {
+    assert(options.context <= model.weights().angles.rows());
     if (options_.prefill_chunk == 0) options_.prefill_chunk = default_prefill_chunk(device.info());
+    stream_.reserve(scratch_bytes(model.config(), options_, device.info()));
 }
 
 std::vector<Outcome> Engine::step(std::span<const Work> work) {
+    std::vector<std::uint32_t> lengths;
+    for (const Work& w : work) lengths.push_back(w.sequence->length());
+    try {
+        return compute(work);
+    } catch (...) {
+        stream_.abandon();
+        for (std::size_t i = 0; i < work.size(); ++i) work[i].sequence->truncate(lengths[i]);
+        throw;
+    }
+}
+
+std::vector<Outcome> Engine::compute(std::span<const Work> work) {
     for (const Work& w : work)
         if (w.sequence->length() + w.tokens.size() > options_.context)
             throw Error("context: " + std::to_string(w.sequence->length() + w.tokens.size()) + " tokens asked for, " +
@@ -56,6 +85,7 @@ std::vector<Outcome> Engine::step(std::span<const Work> work) {
     std::uint32_t room = options_.prefill_chunk;
     for (std::size_t i = 0; i < work.size(); ++i) {
         const auto total = static_cast<std::uint32_t>(work[i].tokens.size());
+        assert(total > 0);
         for (std::uint32_t first = 0; first < total;) {
             const std::uint32_t count = std::min(room, total - first);
             pieces.push_back({i, first, count, first + count == total});

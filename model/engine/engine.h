@@ -68,8 +68,9 @@ class Engine {
 public:
     Engine(Device& device, const Mistral& model, const EngineOptions& options);
 
-    // One forward pass over the new tokens of all; as several if they are more than a chunk. Throws an Error when a
-    // sequence would outgrow the context, when the cache is full, or when a logit asked for is not a number.
+    // One forward pass over the new tokens of all, at least one each; as several if they are more than a chunk. Throws an
+    // Error when a sequence would outgrow the context, when the cache is full, or when a logit asked for is not a number;
+    // every sequence is then as before.
     std::vector<Outcome> step(std::span<const Work> work);
 
     const Mistral& model() const { return model_; }
@@ -79,16 +80,20 @@ public:
 private:
     friend class Sequence;
     struct Piece;
+    std::vector<Outcome> compute(std::span<const Work> work);
     void run(std::span<const Piece> pieces, std::span<const Work> work, std::vector<Outcome>& outcomes);
 
     Device& device_;
     const Mistral& model_;
     EngineOptions options_;
-    Stream stream_;
     KvCache cache_;
+    Stream stream_;  // goes first: it waits for what still uses the cache
 };
 
 // New tokens in a step unless the options say otherwise.
 std::uint32_t default_prefill_chunk(const DeviceInfo& device);
+
+// Scratch of the widest step, which an Engine reserves.
+std::uint64_t scratch_bytes(const Config& config, const EngineOptions& options, const DeviceInfo& device);
 
 }  // namespace assay

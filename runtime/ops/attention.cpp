@@ -30,6 +30,9 @@ Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tok
 
 constexpr std::uint32_t split_keys = 512;  // per workgroup, when there are too few workgroups without
 
+// Splitting keys pays while it adds workgroups to a device that has room for them.
+std::uint32_t enough_groups(const DeviceInfo& device) { return device.is_cpu ? 16 : 512; }
+
 }  // namespace
 
 std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const QueryRun> runs, std::uint32_t group) {
@@ -44,6 +47,15 @@ std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const 
     return tiles;
 }
 
+std::uint64_t attention_scratch_bytes(const DeviceInfo& device, std::uint32_t rows, std::uint32_t heads, std::uint32_t head_dim,
+                                      std::uint32_t most_keys) {
+    const std::uint64_t splits = (most_keys + split_keys - 1) / split_keys;
+    const std::uint64_t rows_of_a_group = std::max(shape(device, AttentionPath::automatic, 2, rows * heads).rows,
+                                                   shape(device, AttentionPath::automatic, 1, rows * heads).rows);
+    const std::uint64_t split_rows = std::min<std::uint64_t>(std::uint64_t{rows} * heads, enough_groups(device) * rows_of_a_group);
+    return splits > 1 ? splits * split_rows * (head_dim + 2) * sizeof(float) : 0;
+}
+
 Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Attended& step, std::uint32_t window, AttentionPath path) {
     const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2], kv_heads = cache.kv_heads;
     const std::uint32_t queries = step.tile_tokens * (heads / kv_heads);
@@ -51,9 +63,7 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
     const std::uint32_t chunks = (queries + group.rows - 1) / group.rows;
     const std::uint32_t groups = step.tile_count * chunks * kv_heads;
 
-    // Splitting keys pays while it adds workgroups to a device that has room for them.
-    const std::uint32_t enough_groups = s.device().info().is_cpu ? 16 : 512;
-    const std::uint32_t splits = groups >= enough_groups ? 1 : (step.most_keys + split_keys - 1) / split_keys;
+    const std::uint32_t splits = groups >= enough_groups(s.device().info()) ? 1 : (step.most_keys + split_keys - 1) / split_keys;
 
     Tensor y = s.scratch(rows, heads * head_dim).heads(heads);
     auto scratch = s.scope();

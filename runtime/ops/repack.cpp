@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cassert>
 
 #include "runtime/ops.h"
@@ -5,7 +6,7 @@
 namespace assay::ops {
 
 void repack(Stream& s, const Tensor& source, std::uint32_t rows, std::uint32_t first_row, const Weight& to, std::uint32_t head_dim) {
-    constexpr std::uint32_t workgroup = 16;      // pairs: a panel's
+    const std::uint32_t workgroup = std::max(16u, s.device().info().subgroup_size);  // pairs: at least a panel's
     constexpr std::uint32_t run_halves = 2 * 16;  // as in repack.comp
     const bool last = first_row + rows == to.out_dim;
     assert(first_row % 2 == 0 && (rows % 2 == 0 || last));

@@ -113,14 +113,16 @@ BufferRange Context::find_range(std::uint64_t address) const {
 }
 
 std::uint64_t Context::free_bytes() const {
-    std::uint64_t free = 0;
     std::vector<VmaBudget> budgets(VK_MAX_MEMORY_HEAPS);
     vmaGetHeapBudgets(allocator_, budgets.data());
     const VkPhysicalDeviceMemoryProperties* memory = nullptr;
     vmaGetMemoryProperties(allocator_, &memory);
-    for (std::uint32_t i = 0; i < memory->memoryHeapCount; ++i)
-        if (memory->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)
-            free += budgets[i].budget - std::min(budgets[i].budget, budgets[i].usage);
+    std::uint64_t largest = 0, free = 0;  // of the heap that read_memory() takes too
+    for (std::uint32_t i = 0; i < memory->memoryHeapCount; ++i) {
+        if (!(memory->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) || memory->memoryHeaps[i].size <= largest) continue;
+        largest = memory->memoryHeaps[i].size;
+        free = budgets[i].budget - std::min(budgets[i].budget, budgets[i].usage);
+    }
     return free;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 #include <vulkan/vulkan.h>
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -43,6 +42,7 @@ struct PhysicalDevice {
     VkPhysicalDevice device = nullptr;
     std::uint32_t queue_family = 0;  // that computes and transfers
     std::uint32_t least_subgroup = 0, most_subgroup = 0;
+    std::uint64_t timestamp_mask = 0;  // its valid bits
     float timestamp_period = 0;      // nanoseconds a tick; 0 if the queue has no timestamps
     std::uint64_t max_storage_range = 0;
     std::uint32_t max_groups[3]{};

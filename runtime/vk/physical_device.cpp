@@ -51,9 +51,11 @@ void read_memory(VkPhysicalDevice device, bool budget, DeviceInfo& info) {
     const auto& properties = memory.memoryProperties;
     for (std::uint32_t i = 0; i < properties.memoryHeapCount; ++i) {
         if (!(properties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)) continue;
-        info.memory_bytes += properties.memoryHeaps[i].size;
-        info.memory_free_bytes += budget ? budgets.heapBudget[i] - std::min(budgets.heapBudget[i], budgets.heapUsage[i])
-                                         : properties.memoryHeaps[i].size;
+        // A second, small heap is a window for the host, not room for a model.
+        if (properties.memoryHeaps[i].size <= info.memory_bytes) continue;
+        info.memory_bytes = properties.memoryHeaps[i].size;
+        info.memory_free_bytes = budget ? budgets.heapBudget[i] - std::min(budgets.heapBudget[i], budgets.heapUsage[i])
+                                        : properties.memoryHeaps[i].size;
     }
     info.unified_memory = properties.memoryHeapCount > 0;
     for (std::uint32_t i = 0; i < properties.memoryHeapCount; ++i)
@@ -112,6 +114,15 @@ PhysicalDevice describe(VkPhysicalDevice device) {
         if (!(v11.subgroupSupportedOperations & bit) || !(v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT))
             info.missing.emplace_back(name);
 
+    // The largest workgroups and narrowest subgroups of the kernels.
+    constexpr std::uint32_t workgroup = 256, subgroup = 4;
+    if (info.max_workgroup_invocations < workgroup)
+        info.missing.push_back("workgroups of " + std::to_string(workgroup) + " (it has " + std::to_string(info.max_workgroup_invocations) + ")");
+    if (info.subgroup_size < subgroup)
+        info.missing.push_back("subgroups of " + std::to_string(subgroup) + " (it has " + std::to_string(info.subgroup_size) + ")");
+    if (d.least_subgroup != d.most_subgroup && !(v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
+        info.missing.emplace_back("a choice of subgroup size in compute shaders");
+
     info.tiers = {
         {"float16", features.v12.shaderFloat16 != 0},
         {"integer dot product", features.v13.shaderIntegerDotProduct != 0 && v13.integerDotProduct4x8BitPackedSignedAccelerated != 0},
@@ -128,7 +139,10 @@ PhysicalDevice describe(VkPhysicalDevice device) {
         info.missing.emplace_back("a compute queue");
     } else {
         d.queue_family = static_cast<std::uint32_t>(computes - families.begin());
-        if (computes->timestampValidBits) d.timestamp_period = limits.timestampPeriod;
+        if (computes->timestampValidBits) {
+            d.timestamp_period = limits.timestampPeriod;
+            d.timestamp_mask = ~std::uint64_t{0} >> (64 - computes->timestampValidBits);
+        }
     }
     return d;
 }

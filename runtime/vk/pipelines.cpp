@@ -109,6 +109,8 @@ VkPipeline Pipelines::build(const Key& key) {
     std::vector<VkSpecializationMapEntry> entries;
     for (std::uint32_t i = 0; i < key.constants.count; ++i) entries.push_back({i, i * 4, 4});
     const VkSpecializationInfo specialization{key.constants.count, entries.data(), key.constants.count * 4, key.constants.values.data()};
+    // Constant 0 is the workgroup size wherever it may differ.
+    const bool full_subgroups = key.constants.count == 0 || key.constants.values[0] % context_.physical().info.subgroup_size == 0;
     // Kernels are laid out for one subgroup size; where the device may choose among several it is told which.
     const bool several_sizes = context_.physical().least_subgroup != context_.physical().most_subgroup;
     const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup{
@@ -116,7 +118,7 @@ VkPipeline Pipelines::build(const Key& key) {
         .requiredSubgroupSize = context_.physical().info.subgroup_size};
     const VkComputePipelineCreateInfo create{.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO, .pNext = nullptr, .flags = 0,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO, .pNext = several_sizes ? &subgroup : nullptr,
-                  .flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT,
+                  .flags = full_subgroups ? VkPipelineShaderStageCreateFlags{VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT} : 0u,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main", .pSpecializationInfo = &specialization},
         .layout = layout_, .basePipelineHandle = nullptr, .basePipelineIndex = 0};
     VkPipeline pipeline = nullptr;
@@ -139,8 +141,10 @@ void Pipelines::save() const {
     std::filesystem::create_directories(file_.parent_path(), ignored);
     const auto unique = std::chrono::steady_clock::now().time_since_epoch().count();
     const std::filesystem::path temporary = file_.string() + "." + std::to_string(unique);
-    std::ofstream(temporary, std::ios::binary).write(data.data(), static_cast<std::streamsize>(data.size()));
-    std::filesystem::rename(temporary, file_, ignored);
+    std::ofstream out(temporary, std::ios::binary);
+    out.write(data.data(), static_cast<std::streamsize>(data.size())).flush();
+    if (out) std::filesystem::rename(temporary, file_, ignored);
+    else std::filesystem::remove(temporary, ignored);
 }
 
 }  // namespace assay::vk

@@ -2,7 +2,6 @@
 #include <vulkan/vulkan.h>
 
 #include <filesystem>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 

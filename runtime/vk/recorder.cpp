@@ -20,6 +20,7 @@ double cost_units(Cost cost) { return cost.flops + 10 * cost.bytes + 1e4; }
 
 struct Recorder::Piece {
     VkDevice device;
+    VkCommandPool pool;
     VkCommandBuffer commands = nullptr;
     VkQueryPool queries = nullptr;          // 0 and 1: the whole piece; then a pair per profiled dispatch
     VkDescriptorPool descriptors = nullptr; // where buffers are bound
@@ -28,10 +29,11 @@ struct Recorder::Piece {
     std::uint32_t dispatches = 0;
     std::vector<ProfileEvent> events;
 
-    explicit Piece(VkDevice d) : device(d) {}
+    Piece(VkDevice d, VkCommandPool p) : device(d), pool(p) {}
     Piece(const Piece&) = delete;
     Piece& operator=(const Piece&) = delete;
     ~Piece() {
+        if (commands) vkFreeCommandBuffers(device, pool, 1, &commands);
         vkDestroyQueryPool(device, queries, nullptr);
         vkDestroyDescriptorPool(device, descriptors, nullptr);
     }
@@ -59,31 +61,33 @@ Recorder::~Recorder() {
 
 Recorder::Piece& Recorder::current() {
     if (open_) return *open_;
+    std::unique_ptr<Piece> piece;
     if (!free_.empty()) {
-        open_ = std::move(free_.back());
+        piece = std::move(free_.back());
         free_.pop_back();
     } else {
-        open_ = std::make_unique<Piece>(context_.device());
+        piece = std::make_unique<Piece>(context_.device(), pool_);
         const VkCommandBufferAllocateInfo allocate{.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .pNext = nullptr,
             .commandPool = pool_, .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
-        check(vkAllocateCommandBuffers(context_.device(), &allocate, &open_->commands));
+        check(vkAllocateCommandBuffers(context_.device(), &allocate, &piece->commands));
         const VkQueryPoolCreateInfo queries{.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .pNext = nullptr, .flags = 0,
             .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2 + (profile_ ? 2 * profiled_dispatches : 0), .pipelineStatistics = 0};
-        check(vkCreateQueryPool(context_.device(), &queries, nullptr, &open_->queries));
+        check(vkCreateQueryPool(context_.device(), &queries, nullptr, &piece->queries));
         if (context_.pipelines().bindings()) {
             const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, bound_dispatches * max_bindings};
             const VkDescriptorPoolCreateInfo pool{.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .pNext = nullptr, .flags = 0,
                 .maxSets = bound_dispatches, .poolSizeCount = 1, .pPoolSizes = &size};
-            check(vkCreateDescriptorPool(context_.device(), &pool, nullptr, &open_->descriptors));
+            check(vkCreateDescriptorPool(context_.device(), &pool, nullptr, &piece->descriptors));
         }
     }
     const VkCommandBufferBeginInfo begin{.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, .pNext = nullptr,
         .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT, .pInheritanceInfo = nullptr};
-    check(vkBeginCommandBuffer(open_->commands, &begin));
+    check(vkBeginCommandBuffer(piece->commands, &begin));
     if (context_.physical().timestamp_period > 0) {
-        vkCmdResetQueryPool(open_->commands, open_->queries, 0, 2 + (profile_ ? 2 * profiled_dispatches : 0));
-        vkCmdWriteTimestamp2(open_->commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, open_->queries, 0);
+        vkCmdResetQueryPool(piece->commands, piece->queries, 0, 2 + (profile_ ? 2 * profiled_dispatches : 0));
+        vkCmdWriteTimestamp2(piece->commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, piece->queries, 0);
     }
+    open_ = std::move(piece);
     return *open_;
 }
 
@@ -161,7 +165,9 @@ void Recorder::copy(std::uint64_t from, std::uint64_t to, std::uint64_t bytes) {
 
 std::uint64_t Recorder::submit() {
     if (!open_) return value_;
-    Piece& piece = *open_;
+    // Out of reach at once, so that nothing records into it again should the following fail.
+    running_.push_back(std::move(open_));
+    Piece& piece = *running_.back();
     // What the host reads after waiting.
     const VkMemoryBarrier2 to_host{.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2, .pNext = nullptr,
         .srcStageMask = VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT,
@@ -175,17 +181,23 @@ std::uint64_t Recorder::submit() {
         vkCmdWriteTimestamp2(piece.commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, piece.queries, 1);
     check(vkEndCommandBuffer(piece.commands));
 
-    piece.value = ++value_;
+    piece.value = value_ + 1;
     const VkCommandBufferSubmitInfo commands{.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO, .pNext = nullptr,
         .commandBuffer = piece.commands, .deviceMask = 0};
     const VkSemaphoreSubmitInfo signal{.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .pNext = nullptr, .semaphore = timeline_,
-        .value = value_, .stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, .deviceIndex = 0};
+        .value = piece.value, .stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, .deviceIndex = 0};
     const VkSubmitInfo2 info{.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2, .pNext = nullptr, .flags = 0, .waitSemaphoreInfoCount = 0,
         .pWaitSemaphoreInfos = nullptr, .commandBufferInfoCount = 1, .pCommandBufferInfos = &commands,
         .signalSemaphoreInfoCount = 1, .pSignalSemaphoreInfos = &signal};
     check(vkQueueSubmit2(context_.queue(), 1, &info, nullptr));
-    running_.push_back(std::move(open_));
-    return value_;
+    return value_ = piece.value;
+}
+
+void Recorder::abandon() noexcept {
+    vkDeviceWaitIdle(context_.device());
+    open_.reset();
+    running_.clear();
+    hazards_.clear();
 }
 
 std::uint64_t Recorder::completed() const {
@@ -199,13 +211,13 @@ void Recorder::wait(std::uint64_t value) {
         .pSemaphores = &timeline_, .pValues = &value};
     check(vkWaitSemaphores(context_.device(), &info, UINT64_MAX));
     const std::uint64_t done = completed();
-    auto still_running = std::ranges::partition(running_, [=](auto& piece) { return piece->value > done; });
-    std::ranges::sort(still_running, {}, [](auto& piece) { return piece->value; });
-    for (auto& piece : still_running) {
+    auto finished = std::ranges::partition(running_, [=](auto& piece) { return piece->value > done; });
+    std::ranges::sort(finished, {}, [](auto& piece) { return piece->value; });
+    for (auto& piece : finished) {
         collect(*piece);
         free_.push_back(std::move(piece));
     }
-    running_.erase(still_running.begin(), still_running.end());
+    running_.erase(finished.begin(), finished.end());
 }
 
 // Reads a finished piece's timestamps and makes it ready to be recorded anew.
@@ -215,10 +227,12 @@ void Recorder::collect(Piece& piece) {
         std::vector<std::uint64_t> times(2 + 2 * piece.events.size());
         check(vkGetQueryPoolResults(context_.device(), piece.queries, 0, static_cast<std::uint32_t>(times.size()), times.size() * 8,
                                     times.data(), 8, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT));
-        const double seconds = static_cast<double>(times[1] - times[0]) * tick;
-        if (seconds > 1e-3) cost_per_second_ = 0.5 * cost_per_second_ + 0.5 * piece.units / seconds;
+        const std::uint64_t first = times[0];
+        for (std::uint64_t& time : times) time = (time - first) & context_.physical().timestamp_mask;  // counters may wrap
+        const double seconds = static_cast<double>(times[1]) * tick;
+        if (seconds > 1e-5) cost_per_second_ = 0.5 * cost_per_second_ + 0.5 * piece.units / seconds;
         for (std::size_t i = 0; i < piece.events.size(); ++i) {
-            piece.events[i].start_seconds = static_cast<double>(times[2 + 2 * i]) * tick;
+            piece.events[i].start_seconds = static_cast<double>(first + times[2 + 2 * i]) * tick;
             piece.events[i].seconds = static_cast<double>(times[3 + 2 * i] - times[2 + 2 * i]) * tick;
             events_.push_back(piece.events[i]);
         }

@@ -29,7 +29,7 @@ public:
 
     std::uint64_t submit();             // the timeline value its completion signals
     void wait(std::uint64_t value);
-    std::uint64_t last() const { return value_; }
+    void abandon() noexcept;            // drops what is recorded, after what is submitted has ended
 
     std::vector<ProfileEvent>& events() { return events_; }
 

@@ -104,8 +104,8 @@ void main() {
             float z = penalised(t);
             if (ordered(z) >= least) mine += exp((z - greatest) / how.temperature);
         }
+        barrier();  // the sums above may still be read
         shared_sum[id] = mine;
-        shared_token[id] = token;  // should rounding leave nobody past the target, the greatest is taken
         barrier();
         float before = 0.0, total = 0.0;
         for (uint i = 0; i < gl_WorkGroupSize.x; ++i) {
@@ -114,7 +114,7 @@ void main() {
         }
         float target = how.uniform_number * total;
         barrier();
-        if (id == 0) shared_token[0] = token;
+        if (id == 0) shared_token[0] = token;  // should rounding leave nobody past the target, the greatest is taken
         barrier();
         if (mine > 0.0 && before <= target && target < before + mine) {
             float running = before;
