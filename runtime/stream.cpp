@@ -117,6 +117,8 @@ void Stream::record(std::uint16_t kernel, const Constants& constants, std::span<
     recorder_->dispatch(kernel, constants, params, touched, groups, cost);
 }
 
+double Stream::most_flops() const { return options_.dispatch_seconds * recorder_->cost_per_second(); }
+
 Ticket Stream::submit() { return Ticket{recorder_->submit()}; }
 
 void Stream::wait(Ticket ticket) { recorder_->wait(static_cast<std::uint64_t>(ticket)); }

@@ -23,6 +23,7 @@ struct Grid {
 struct StreamOptions {
     bool profile = false;  // a timestamp pair around every dispatch
     bool guard = false;    // guard words behind every scratch tensor, checked by wait() (tests)
+    double dispatch_seconds = 0.25;  // the longest that one dispatch should run, see most_flops()
 };
 
 // Stands for work handed to the device, for wait().
@@ -44,6 +45,10 @@ public:
         static_assert(sizeof(Params) <= 128, "what every device offers for push constants");
         record(kernel.index, kernel.constants, std::as_bytes(std::span(&params, 1)), groups, cost);
     }
+
+    // Operations of one dispatch that take dispatch_seconds on this device, as far as was measured. What is larger should be
+    // cut into several, since desktop drivers kill what runs for seconds.
+    double most_flops() const;
 
     // Room for 4-byte elements, contents undefined, valid until its scope ends.
     Tensor scratch(std::uint32_t rows, std::uint32_t row_size);

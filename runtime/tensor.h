@@ -20,6 +20,11 @@ struct Tensor {
     // The same rows seen as (rows, count, row_size / count).
     Tensor heads(std::uint32_t count) const { return {address, {rows(), count, row_size() / count}}; }
 
+    // Rows first ... first + count - 1.
+    Tensor slice(std::uint32_t first, std::uint32_t count) const {
+        return {address + std::uint64_t{first} * row_size() * 4, {count, shape[1], shape[2]}};
+    }
+
     // A kernel's parameter struct takes a tensor where it has a pointer.
     template <class T>
     operator shader::Pointer<T>() const {  // NOLINT(google-explicit-constructor): that is its purpose

@@ -68,16 +68,23 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
     Tensor y = s.scratch(rows, heads * head_dim).heads(heads);
     auto scratch = s.scope();
     const Tensor partials = splits > 1 ? s.scratch(splits * rows * heads, head_dim + 2) : y;
-    const double keys = static_cast<double>(step.most_keys) * step.tile_count * kv_heads * head_dim;
+    const double tile_keys = static_cast<double>(step.most_keys) * kv_heads * head_dim;
+    const double tile_flops = 4 * tile_keys * heads / kv_heads * step.tile_tokens;
+    const auto tiles_at_once = static_cast<std::uint32_t>(std::clamp(s.most_flops() / tile_flops, 1.0, 1e6));
     const bool direct = group.path == AttentionPath::direct;
-    s.dispatch(direct ? kernels::attention_direct(cache.format).specialize(group.workgroup, group.rows, head_dim)
-                      : kernels::attention(cache.format).specialize(group.workgroup, group.workgroup / group.rows, head_dim),
-               {.q = q, .keys = cache.keys, .values = cache.values, .block_tables = step.block_tables, .tiles = step.tiles, .y = y,
-                .partials = partials, .rows = rows, .heads = heads, .kv_heads = kv_heads, .table_stride = step.block_tables.row_size(),
-                .window = window, .chunks = chunks, .split_keys = splits > 1 ? split_keys : (step.most_keys + block_slots - 1) / block_slots * block_slots,
-                .splits = splits, .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
-               {.x = step.tile_count * chunks, .y = kv_heads, .z = splits},
-               {.bytes = keys * (cache.format == Cache::f32 ? 8 : 4), .flops = 4 * keys * heads / kv_heads * step.tile_tokens});
+    for (std::uint32_t tile = 0; tile < step.tile_count; tile += tiles_at_once) {
+        const std::uint32_t tiles = std::min(tiles_at_once, step.tile_count - tile);
+        const Tensor these{step.tiles.address + tile * sizeof(shader::QueryTile)};
+        s.dispatch(direct ? kernels::attention_direct(cache.format).specialize(group.workgroup, group.rows, head_dim)
+                          : kernels::attention(cache.format).specialize(group.workgroup, group.workgroup / group.rows, head_dim),
+                   {.q = q, .keys = cache.keys, .values = cache.values, .block_tables = step.block_tables, .tiles = these, .y = y,
+                    .partials = partials, .rows = rows, .heads = heads, .kv_heads = kv_heads, .table_stride = step.block_tables.row_size(),
+                    .window = window, .chunks = chunks,
+                    .split_keys = splits > 1 ? split_keys : (step.most_keys + block_slots - 1) / block_slots * block_slots,
+                    .splits = splits, .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
+                   {.x = tiles * chunks, .y = kv_heads, .z = splits},
+                   {.bytes = tile_keys * tiles * (cache.format == Cache::f32 ? 8 : 4), .flops = tile_flops * tiles});
+    }
     if (splits > 1)
         s.dispatch(kernels::attention_reduce().specialize(std::max(32u, s.device().info().subgroup_size)),
                    {.partials = partials, .y = y, .heads_total = rows * heads, .head_dim = head_dim, .splits = splits}, {.x = rows * heads},

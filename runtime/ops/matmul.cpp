@@ -24,18 +24,18 @@ std::uint32_t direct_rows(std::uint32_t rows) {
     return tile_rows(rows, mostly_full ? 16 : 8);
 }
 
-void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, bool accumulate, MatmulPath path) {
+// Some rows of x, all of which make up `rows_in_all`: by these the kernel's shape is chosen, so that cutting changes no result.
+void dispatch(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t rows_in_all, bool accumulate, MatmulPath path) {
     const std::uint32_t rows = x.rows();
     const shader::MatmulParams params{
         .weight = w, .x = x, .y = y, .rows = rows, .out_dim = w.out_dim, .in_dim = w.in_dim, .accumulate = accumulate};
     const Cost cost{.bytes = static_cast<double>(w.bytes() + x.bytes() + y.bytes()), .flops = 2.0 * static_cast<double>(x.size()) * w.out_dim};
     const DeviceInfo& device = s.device().info();
-    if (path == MatmulPath::automatic) path = matmul_path(device, rows);
     switch (path) {
     case MatmulPath::automatic:
     case MatmulPath::direct: {
         const std::uint32_t subgroup = std::min(device.subgroup_size, lanes);
-        const std::uint32_t each = direct_rows(rows);
+        const std::uint32_t each = direct_rows(rows_in_all);
         // With few rows a second pair of outputs shares the reading of x; with many it would have no registers.
         const std::uint32_t pairs = each <= 4 && subgroup < lanes ? 2 : 1;
         s.dispatch(kernels::direct(w.format).specialize(subgroup, each, pairs), params,
@@ -43,7 +43,7 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, bool accu
         break;
     }
     case MatmulPath::skinny: {
-        const std::uint32_t each = tile_rows(rows, 8);
+        const std::uint32_t each = tile_rows(rows_in_all, 8);
         // Few outputs make few workgroups, which must be larger to keep enough reads under way. A workgroup may be
         // limited in subgroups too, so narrow ones make do with less.
         const bool may_be_large = device.max_workgroup_invocations >= 512 && device.subgroup_size >= 32;
@@ -55,6 +55,16 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, bool accu
     case MatmulPath::tiled:
         s.dispatch(kernels::tiled(w.format), params, {.x = ceil_div(rows, tile), .y = ceil_div(w.out_dim, tile)}, cost);
         break;
+    }
+}
+
+void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, bool accumulate, MatmulPath path) {
+    if (path == MatmulPath::automatic) path = matmul_path(s.device().info(), x.rows());
+    const double row_flops = 2.0 * w.in_dim * w.out_dim;
+    const auto tiles_at_once = static_cast<std::uint32_t>(std::clamp(s.most_flops() / (row_flops * tile), 1.0, 1e6));
+    for (std::uint32_t row = 0; row < x.rows(); row += tiles_at_once * tile) {
+        const std::uint32_t rows = std::min(tiles_at_once * tile, x.rows() - row);
+        dispatch(s, w, x.slice(row, rows), y.slice(row, rows), x.rows(), accumulate, path);
     }
 }
 

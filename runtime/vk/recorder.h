@@ -31,6 +31,7 @@ public:
     void wait(std::uint64_t value);
     void abandon() noexcept;            // drops what is recorded, after what is submitted has ended
 
+    double cost_per_second() const { return cost_per_second_; }  // operations, and ten for each byte
     std::vector<ProfileEvent>& events() { return events_; }
 
 private:

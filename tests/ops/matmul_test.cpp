@@ -78,6 +78,30 @@ TEST_P(Matmul, MatchesReferenceOnEveryPath) {
     }
 }
 
+// Cut into dispatches of 64 rows, as long work is on slow devices, the very same comes out.
+TEST_P(Matmul, CutsChangeNothing) {
+    constexpr std::uint32_t rows = 200, in_dim = 256, out_dim = 65;
+    Stream whole(test::device(), {.profile = true, .guard = true});
+    Stream cut(test::device(), {.profile = true, .guard = true, .dispatch_seconds = 0});
+    test::Random random(8);
+    const auto file = test::random_weight(GetParam(), out_dim, in_dim, random);
+    const auto x = random.normals(rows * in_dim);
+    for (auto& [path, name] : paths) {
+        std::vector<std::vector<float>> results;
+        std::vector<std::size_t> dispatches;
+        for (Stream* s : {&whole, &cut}) {
+            const test::DeviceWeight w(*s, file);
+            s->wait();
+            s->clear_profile();
+            results.push_back(test::download(*s, ops::matmul(*s, w, test::upload(*s, x, {rows, in_dim, 1}), path)));
+            s->wait();
+            dispatches.push_back(s->profile().size());
+        }
+        EXPECT_EQ(results[0], results[1]) << name;
+        EXPECT_EQ(dispatches, (std::vector<std::size_t>{1, 4})) << name;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Formats, Matmul, testing::ValuesIn(test::all_formats()),
                          [](const auto& format) {
                              return std::string(assay::info(format.param).name);
