@@ -22,7 +22,7 @@ struct KeysValues {
     Cache format = Cache::f16;
     std::uint32_t kv_heads = 0;
 };
-constexpr std::uint32_t block_slots = 16;  // positions in a block of the cache
+using shader::block_slots;
 
 // Turns q (rows, heads, head_dim) in place, and stores k, turned, and v (rows, kv_heads, head_dim) in the cache.
 // positions and slots (u32) hold one entry per row; a slot is block * block_slots + place in the block.

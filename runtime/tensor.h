@@ -32,10 +32,7 @@ struct Tensor {
     }
 };
 
-// Rows of a weight matrix lie in panels of this many, so that a kernel's invocations side by side read
-// neighbouring words: word u of block b of row r is at ((r / 32 * blocks + b) * units + u) * 32 + r % 32.
-// The last panel is padded with zero rows.
-constexpr std::uint32_t panel_rows = 32;
+using shader::panel_rows;
 
 // A weight matrix (out_dim, in_dim) in panels of its stored format.
 struct Weight {

@@ -9,11 +9,10 @@
 #include <cstdint>
 namespace assay::shader {
 using uint = std::uint32_t;
-struct float16_t;    // only pointed to
-struct vec2;
+struct vec2;          // these are only pointed to
 struct vec4;
-struct CacheElement; // what the KV cache holds, see attention/cache.glsl
-struct CachePair;    // two of them
+struct CacheElement;  // what the KV cache holds, see attention/cache.glsl
+struct CachePair;     // two of them
 
 // A typed device address. T is const where the kernel only reads.
 template <class T>
@@ -25,9 +24,11 @@ struct Pointer {
 #define Out(T) Pointer<T>
 #define InOut(T) Pointer<T>
 #define POINTER(T, ALIGN)
+#define SHARED_CONSTANT inline constexpr uint
 #define SHARED_BEGIN namespace assay::shader {
 #define SHARED_END }
 #else
+#define SHARED_CONSTANT const uint
 #define SHARED_BEGIN
 #define SHARED_END
 
@@ -59,7 +60,13 @@ POINTER(uint, 4)
 POINTER(float, 4)
 POINTER(vec2, 8)
 POINTER(vec4, 16)
-POINTER(uint16_t, 2)
 #endif
+
+SHARED_BEGIN
+// Rows of a weight that lie side by side, so that invocations side by side read neighbouring words: unit u of row r is at
+// (r / panel_rows * units_of_a_row + u) * panel_rows + r % panel_rows. Zero rows pad the last panel.
+SHARED_CONSTANT panel_rows = 32;
+SHARED_CONSTANT block_slots = 16;  // positions in a block of the KV cache
+SHARED_END
 
 #endif

@@ -16,8 +16,6 @@ POINTER(CacheElement, 2)
 #endif
 POINTER(CachePair, 4)
 
-const uint block_slots = 16;  // ops::block_slots
-
 // In elements where row_size is head_dim, in pairs where it is half of that.
 uint cache_row(uint slot, uint head, uint kv_heads, uint row_size) {
     return ((slot / block_slots * kv_heads + head) * block_slots + slot % block_slots) * row_size;

@@ -1,5 +1,5 @@
 // The weight format this variant is compiled for. Rows of a weight lie in panels of 32 side by side, unit by unit
-// (runtime/tensor.h), so that the units of two neighbouring rows, the first of them even, are read together: two 16-bit
+// (shared.h), so that the units of two neighbouring rows, the first of them even, are read together: two 16-bit
 // units as one word, the even row's in the lower half, or two words. Each format's file defines
 //   block_size    weights in a block, a multiple of 32
 //   block_units   units in a block
@@ -8,8 +8,6 @@
 //   decode(first, part)   weights 8 * part ... 8 * part + 7 of the block of both rows whose first word is `first`
 //   factor(first, part)   the factor of both rows that decode() left out of them
 // F32, F16 and BF16 have no blocks; 32 weights are taken for one.
-const uint panel_rows = 32;
-
 // Of two neighbouring rows, the even one in x.
 struct Weights8 {
     vec2 w[8];

@@ -10,7 +10,7 @@ PUSH(RepackParams);
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint unit_halves = 1;  // 16-bit halves of words in a unit: 1 or 2
 
-const uint panel_rows = 32, run = 16;  // words of a run: a cache line's
+const uint run = 16;  // words of a run: a cache line's
 
 // Row of the source that becomes row `row` of the weight.
 uint source_row(uint row) {
