@@ -151,8 +151,6 @@ std::optional<Found> find_strict(Mode mode, Text text) {
     std::size_t first = skip_spaces(text, at + mark.size());
     std::size_t last = text.size();
     while (last > first && is_space(text[last - 1])) --last;
-    if (mode == Mode::absolute)
-        while (last - first > 1 && text[first] == U'0') ++first;
     const std::string_view legal = legal_verdicts(mode);
     if (last - first != 1 || text[first] > U'Z') return std::nullopt;
     const char symbol = static_cast<char>(text[first]);
@@ -186,12 +184,6 @@ std::optional<VerdictMatch> find_verdict(Parser parser, Mode mode, std::string_v
     const auto found = entry(parser).find(mode, decode_utf8(text));
     if (!found) return std::nullopt;
     return VerdictMatch{{found->symbol}, utf8_prefix_bytes(text, found->index)};
-}
-
-std::optional<Verdict> parse_verdict(Parser parser, Mode mode, std::string_view text) {
-    const auto match = find_verdict(parser, mode, text);
-    if (!match) return std::nullopt;
-    return match->verdict;
 }
 
 }  // namespace assay

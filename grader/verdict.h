@@ -38,6 +38,4 @@ struct VerdictMatch {
 // length.
 std::optional<VerdictMatch> find_verdict(Parser parser, Mode mode, std::string_view text);
 
-std::optional<Verdict> parse_verdict(Parser parser, Mode mode, std::string_view text);
-
 }  // namespace assay

@@ -13,8 +13,8 @@ namespace {
 constexpr char none = '-';
 
 char parsed(Parser parser, Mode mode, std::string_view text) {
-    const auto verdict = parse_verdict(parser, mode, text);
-    return verdict ? verdict->symbol : none;
+    const auto match = find_verdict(parser, mode, text);
+    return match ? match->verdict.symbol : none;
 }
 
 struct Case {
@@ -88,7 +88,7 @@ TEST(Verdict, AbsoluteEdges) {
         {abs, "[RESULT] **4**", none, none},
         {abs, "[RESULT]\n4", '4', '4'},
         {abs, "[RESULT] 5/10", none, none},
-        {abs, "[RESULT] 05", '5', '5'},
+        {abs, "[RESULT] 05", '5', none},
         {abs, "[RESULT] \u0663", '3', none},
         {abs, "[RESULT] 6", none, none},
         {abs, "[RESULT] 0", none, none},
