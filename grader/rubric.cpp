@@ -94,6 +94,56 @@ std::string read_file(const std::filesystem::path& path) {
     return text;
 }
 
+std::size_t line_of(std::string_view text, std::size_t at) {
+    return static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n')) + 1;
+}
+
+// Where the quoted text that begins at `open` ends; npos if a line that is not indented comes first,
+// which YAML forbids there and yaml-cpp reads as part of the text.
+std::size_t closing_quote(std::string_view text, std::size_t open) {
+    const char quote = text[open];
+    for (std::size_t i = open + 1; i < text.size(); ++i) {
+        if (text[i] == quote) return i;
+        if (quote == '"' && text[i] == '\\') ++i;
+        const bool line_ends = text[i] == '\n' && i + 1 < text.size();
+        if (line_ends && std::string_view(" \t\r\n").find(text[i + 1]) == std::string_view::npos)
+            break;
+    }
+    return std::string_view::npos;
+}
+
+// Looks at the lines `key: "..."` that begin at the first column, as a rubric's do.
+void check_quotes(std::string_view text, const std::string& path) {
+    for (std::size_t begin = 0; begin < text.size();) {
+        std::size_t end = std::min(text.find('\n', begin), text.size());
+        const std::string_view line = text.substr(begin, end - begin);
+        const std::size_t colon = line.find(": ");
+        const std::size_t value = line.find_first_not_of(' ', std::min(colon, line.size() - 1) + 1);
+        const bool quoted = colon != std::string_view::npos && value != std::string_view::npos &&
+                            (line[value] == '"' || line[value] == '\'');
+        if (quoted && std::string_view(" \t#{[").find(line[0]) == std::string_view::npos) {
+            const std::size_t close = closing_quote(text, begin + value);
+            if (close == std::string_view::npos)
+                fail(path + ":" + std::to_string(line_of(text, begin)),
+                     in_quotes(line.substr(0, colon)) + ": its text opens a quote and does not close it");
+            end = std::min(text.find('\n', close), text.size());
+        }
+        begin = end + 1;
+    }
+}
+
+// The one document of a YAML text.
+YAML::Node parse_yaml(const std::string& text, const std::string& path) {
+    if (const auto at = find_invalid_utf8(text))
+        fail(path + ":" + std::to_string(line_of(text, *at)), "invalid UTF-8");
+    check_quotes(text, path);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1)
+        fail(path + ":" + std::to_string(documents[1].Mark().line + 1),
+             "a second document, a rubric file has one");
+    return documents.empty() ? YAML::Node() : documents.front();
+}
+
 bool is_number(const YAML::Node& node) {
     double number = 0;
     return node.Tag() == "?" &&
@@ -159,6 +209,11 @@ std::string_view Rubric::block(Mode mode) const {
     return mode == Mode::absolute ? whole : whole.substr(0, whole.find(score_line(1)));
 }
 
+void Rubric::check_serves(Mode mode, const std::string& place) const {
+    if (mode == Mode::absolute && criteria_only)
+        fail(place, "an absolute grade needs 5 levels (score1_description ...), found 0");
+}
+
 bool Rubric::has_levels() const {
     const std::string lines = "\n" + text;
     for (std::size_t level = 1; level <= level_count; ++level)
@@ -180,7 +235,7 @@ Rubric make_rubric(std::span<const RubricField> fields, const std::string& place
 
 Rubric load_rubric(const std::filesystem::path& path) {
     try {
-        const YAML::Node root = YAML::Load(read_file(path));
+        const YAML::Node root = parse_yaml(read_file(path), path.string());
         const std::string place =
             path.string() + ":" + std::to_string(std::max(root.Mark().line, 0) + 1);
         return make_rubric(fields_of(root, path.string()), place);

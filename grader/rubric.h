@@ -18,6 +18,9 @@ struct Rubric {
     // The part a prompt of this mode shows; pairs are compared by the criteria, without the levels.
     std::string_view block(Mode mode) const;
 
+    // Throws a runtime_error beginning with `place` if no prompt of this mode can be made with it.
+    void check_serves(Mode mode, const std::string& place) const;
+
     // Whether the text has all five "Score n:" lines.
     bool has_levels() const;
 };

@@ -72,6 +72,15 @@ std::size_t utf8_prefix_bytes(std::string_view text, std::size_t count) {
     return bytes;
 }
 
+std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const CodePoint point = first_code_point(text.substr(at));
+        if (point.value == invalid.value && point.bytes == invalid.bytes) return at;
+        at += point.bytes;
+    }
+    return std::nullopt;
+}
+
 bool is_space(char32_t c) {
     if (c < 0x80) return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20);
     return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||

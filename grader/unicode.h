@@ -14,6 +14,9 @@ std::u32string decode_utf8(std::string_view text);
 // The bytes decode_utf8 read for the first `count` code points of `text`.
 std::size_t utf8_prefix_bytes(std::string_view text, std::size_t count);
 
+// Where the first byte is that starts no valid UTF-8 sequence; nullopt if all of the text is valid.
+std::optional<std::size_t> find_invalid_utf8(std::string_view text);
+
 // str.isspace(), which is also \s.
 bool is_space(char32_t c);
 
