@@ -1,11 +1,11 @@
 #include "grader/grader.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <optional>
 
+#include "grader/stopwatch.h"
 #include "model/engine/random.h"
 #include "runtime/error.h"
 
@@ -14,11 +14,7 @@ namespace {
 
 constexpr std::string_view marker = "[RESULT]";
 
-double milliseconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
-
-// FNV-1a: what an item's random numbers are drawn by.
+// FNV-1a.
 std::uint64_t hash(std::string_view text) {
     std::uint64_t value = 0xcbf29ce484222325;
     for (char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -29,6 +25,16 @@ std::uint64_t hash(std::string_view text) {
 bool at_verdict(std::string_view text) {
     const std::size_t last = text.find_last_not_of(" \t\r\n");
     return last != text.npos && text.substr(0, last + 1).ends_with(marker);
+}
+
+std::size_t find_longest_piece(const Tokenizer& tokenizer) {
+    std::size_t longest = 1;
+    for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) longest = std::max(longest, tokenizer.piece(id).size());
+    return longest;
+}
+
+Unscored context_exceeded(const std::string& tokens, std::uint32_t context) {
+    return {"context_exceeded", "the prompt has " + tokens + " tokens, the context " + std::to_string(context)};
 }
 
 Ending find_ending(const Tokenizer& tokenizer, Mode mode) {
@@ -81,52 +87,58 @@ std::vector<TokenId> prompt_tokens(const Tokenizer& tokenizer, const Prompt& pro
 
 Grader::Grader(Writer& writer, const GraderOptions& options)
     : writer_(writer), options_(options),
-      endings_{find_ending(writer.tokenizer(), Mode::absolute), find_ending(writer.tokenizer(), Mode::relative)} {}
+      endings_{find_ending(writer.tokenizer(), Mode::absolute), find_ending(writer.tokenizer(), Mode::relative)},
+      longest_piece_(find_longest_piece(writer.tokenizer())) {}
 
 Record Grader::grade(const Item& item, const OnText& on_text) {
     Record record{.id = item.id, .mode = item.mode, .result = Unscored{}, .profile = std::string(options_.profile->name),
                   .judge = options_.judge, .seed = options_.seed};
     if (!options_.profile->has(item.mode)) {
-        record.result = Unscored{"unsupported_format", "profile " + record.profile + " has no " + std::string(name(item.mode)) + " prompt"};
+        record.result = Unscored{"unsupported_format", missing_format(*options_.profile, item.mode)};
         return record;
     }
     const Prompt prompt = render(*options_.profile, item);
     record.warnings = prompt.warnings;
+    // A text of megabytes need not be cut into tokens to see that it is too long.
+    if (const std::size_t least = prompt.text.size() / longest_piece_; least >= writer_.context()) {
+        record.result = context_exceeded("at least " + std::to_string(least), writer_.context());
+        return record;
+    }
     const std::vector<TokenId> ids = prompt_tokens(writer_.tokenizer(), prompt);
 
     // The tail and the verdict must fit behind whatever is written.
     const std::size_t needed = ids.size() + ending(item.mode).tail.size() + 1;
     if (needed >= writer_.context()) {
-        record.result = Unscored{"context_exceeded", "the prompt has " + std::to_string(ids.size()) + " tokens, the context " +
-                                                         std::to_string(writer_.context())};
+        record.result = context_exceeded(std::to_string(ids.size()), writer_.context());
         return record;
     }
     const auto limit = static_cast<std::uint32_t>(std::min<std::size_t>(options_.max_new_tokens, writer_.context() - needed));
-    record.result = judge_text(write(ids, item, limit, on_text), item.mode);
+    record.result = judge_text(write(ids, hash(prompt.text), item.mode, limit, on_text), item.mode);
     return record;
 }
 
-Grader::Text Grader::write(const std::vector<TokenId>& prompt, const Item& item, std::uint32_t limit, const OnText& on_text) {
+// Random numbers depend on the prompt alone, so that an item gets the same text wherever it stands.
+Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t prompt_hash, Mode mode, std::uint32_t limit,
+                           const OnText& on_text) {
     Text text;
     text.prompt_tokens = prompt.size();
     StreamDecoder decoder(writer_.tokenizer());
-    const auto& spellings = ending(item.mode).spellings;
+    const auto& spellings = ending(mode).spellings;
     auto say = [&](const std::string& piece) {
         text.text += piece;
         if (on_text && !piece.empty()) on_text(piece);
     };
 
-    const std::uint64_t item_hash = hash(item.id.text);
-    auto start = std::chrono::steady_clock::now();
+    Stopwatch watch;
     writer_.begin(prompt);
     while (text.token_begins.size() < limit) {
         const bool verdict_due = at_verdict(text.text);
         const auto position = static_cast<std::uint32_t>(prompt.size() + text.token_begins.size());
-        const float random = uniform({.seed = options_.seed, .item = item_hash, .sample = 0, .position = position});
+        const float random = uniform({.seed = options_.seed, .item = prompt_hash, .sample = 0, .position = position});
         Choice choice = writer_.choose(options_.sampling, random, verdict_due);
         if (text.token_begins.empty()) {
-            text.milliseconds.prefill = milliseconds_since(start);
-            start = std::chrono::steady_clock::now();
+            text.milliseconds.prefill = watch.milliseconds();
+            watch.restart();
         }
         if (writer_.ends_text(choice.token)) {
             text.finish = Finish::eos;
@@ -141,17 +153,17 @@ Grader::Text Grader::write(const std::vector<TokenId>& prompt, const Item& item,
         say(decoder.push(choice.token));
     }
     say(decoder.finish());
-    text.milliseconds.decode = milliseconds_since(start);
+    text.milliseconds.decode = watch.milliseconds();
     return text;
 }
 
 Grade Grader::judge_text(Text text, Mode mode) {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     const auto stated = find_verdict(options_.parser, mode, text.text);
     // The logits kept are those of the verdict stated if it stands where they were taken, a space aside.
     const bool known = !text.verdict_logits.empty() && (!stated || (stated->offset >= text.verdict_begin && stated->offset <= text.verdict_begin + 1));
     VerdictDistribution verdicts = known ? distribution(mode, text.verdict_logits) : forced(text, mode);
-    text.milliseconds.decode += milliseconds_since(start);
+    text.milliseconds.decode += watch.milliseconds();
     return {.verdict = stated ? stated->verdict : verdicts.likeliest(),
             .distribution = verdicts,
             .source = stated ? VerdictSource::text : VerdictSource::forced,

@@ -52,7 +52,7 @@ public:
 private:
     struct Text;  // what the judge wrote
 
-    Text write(const std::vector<TokenId>& prompt, const Item& item, std::uint32_t limit, const OnText& on_text);
+    Text write(const std::vector<TokenId>& prompt, std::uint64_t prompt_hash, Mode mode, std::uint32_t limit, const OnText& on_text);
     Grade judge_text(Text text, Mode mode);
     VerdictDistribution distribution(Mode mode, std::span<const float> logits) const;
     VerdictDistribution forced(const Text& text, Mode mode);
@@ -61,6 +61,7 @@ private:
     Writer& writer_;
     GraderOptions options_;
     std::array<Ending, 2> endings_;  // by mode
+    std::size_t longest_piece_;      // bytes that a token stands for at most
 };
 
 }  // namespace assay

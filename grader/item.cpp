@@ -84,16 +84,27 @@ public:
         return Mode::relative;
     }
 
-    Rubric rubric(Mode mode, const std::optional<Rubric>& otherwise) const {
+    Rubric rubric(Mode mode, const ItemDefaults& defaults) const {
         const Json* field = find("rubric");
-        if (!field && !otherwise) fail("rubric is missing, and there is no default");
-        Rubric rubric = field ? rubric_from(*field) : *otherwise;
-        if (mode == Mode::absolute && rubric.criteria_only)
-            fail("rubric: an absolute grade needs 5 levels (score1_description ...), found 0");
+        if (!field && !defaults.rubric) fail("rubric is missing, and there is no default");
+        if (!field) {
+            check_default(mode, defaults);
+            return *defaults.rubric;
+        }
+        Rubric rubric = rubric_from(*field);
+        rubric.check_serves(mode, place_ + "rubric");
         return rubric;
     }
 
 private:
+    static void check_default(Mode mode, const ItemDefaults& defaults) {
+        try {
+            defaults.rubric->check_serves(mode, defaults.rubric_source);
+        } catch (const std::runtime_error& error) {
+            throw BadDefault(error.what());
+        }
+    }
+
     Rubric rubric_from(const Json& field) const {
         if (field.is_object()) return rubric_from_object(field);
         if (!field.is_string())
@@ -128,9 +139,8 @@ Item read_item(const Reader& reader, ItemId id, const ItemDefaults& defaults) {
     item.response = reader.string(pair ? "response_A" : "response");
     if (pair) item.response_b = reader.string("response_B");
     item.reference_answer = reader.optional_string("reference_answer");
-    if (item.reference_answer && item.reference_answer->empty()) item.reference_answer.reset();
-    item.rubric = reader.rubric(item.mode, defaults.rubric);
-    return item;
+    item.rubric = reader.rubric(item.mode, defaults);
+    return without_empty_reference(std::move(item));
 }
 
 bool is_blank(std::string_view line) {
@@ -138,6 +148,11 @@ bool is_blank(std::string_view line) {
 }
 
 }  // namespace
+
+Item without_empty_reference(Item item) {
+    if (item.reference_answer && item.reference_answer->empty()) item.reference_answer.reset();
+    return item;
+}
 
 Item parse_item(std::string_view json_line, std::size_t line_number, const ItemDefaults& defaults) {
     const std::string place = "line " + std::to_string(line_number) + ": ";
@@ -150,8 +165,10 @@ Item parse_item(std::string_view json_line, std::size_t line_number, const ItemD
         return read_item(reader, id, defaults);
     } catch (const Json::parse_error& error) {
         throw BadItem(id, place + parse_failure(error, json_line.size()));
-    } catch (const Json::exception& error) {  // a number no double can hold
-        throw BadItem(id, place + error.what());
+    } catch (const Json::exception&) {  // nothing else is left to go wrong in a text that parses
+        throw BadItem(id, place + "a number is too large");
+    } catch (const BadDefault&) {
+        throw;
     } catch (const std::runtime_error& error) {
         throw BadItem(id, error.what());
     }

@@ -35,6 +35,7 @@ struct Item {
 struct ItemDefaults {
     std::optional<Mode> mode;  // without it, an item's fields decide
     std::optional<Rubric> rubric;
+    std::string rubric_source = {};  // where it comes from, for errors about it
 };
 
 // A line that is no item. The text is one line: "line 7: instruction: expected a string, found a
@@ -46,9 +47,18 @@ struct BadItem : std::runtime_error {
     ItemId id;
 };
 
+// A default that no item can be read with: no fault of the line.
+struct BadDefault : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// An empty reference answer is none.
+Item without_empty_reference(Item item);
+
 // Reads {"id"?, "instruction", "response" or "response_A" and "response_B", "reference_answer"?,
 // "rubric"?}; other fields are ignored, null is absent, an empty reference answer too. A rubric is
-// a built-in name, a block of text, or {"criteria", "score1_description", ...}. Throws BadItem.
+// a built-in name, a block of text, or {"criteria", "score1_description", ...}. Throws BadItem,
+// and BadDefault if the item has no rubric and the default has no levels where they are needed.
 Item parse_item(std::string_view json_line, std::size_t line_number,
                 const ItemDefaults& defaults = {});
 
@@ -58,8 +68,8 @@ public:
     // The stream must outlive the reader.
     explicit ItemReader(std::istream& lines, ItemDefaults defaults = {});
 
-    // The next line that is not blank; nullopt at the end. Throws a runtime_error when the stream
-    // fails.
+    // The next line that is not blank; nullopt at the end. Throws BadDefault, and a runtime_error
+    // when the stream fails.
     std::optional<std::variant<Item, BadItem>> next();
 
 private:

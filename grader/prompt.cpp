@@ -117,10 +117,13 @@ const Profile& profile_named(std::string_view name) {
     throw std::runtime_error("profile \"" + std::string(name) + "\": there are " + profile_list());
 }
 
+std::string missing_format(const Profile& profile, Mode mode) {
+    return "profile " + std::string(profile.name) + " has no " + std::string(name(mode)) +
+           " format";
+}
+
 Prompt render(const Profile& profile, const Item& item) {
-    if (!profile.has(item.mode))
-        throw std::runtime_error("profile " + std::string(profile.name) + " has no " +
-                                 std::string(name(item.mode)) + " format, the item needs it");
+    if (!profile.has(item.mode)) throw std::runtime_error(missing_format(profile, item.mode));
     const ModeTexts& texts = profile.texts[static_cast<std::size_t>(item.mode)];
     std::string_view user = item.reference_answer ? texts.user_with_reference : texts.user;
     if (profile.strip_user) user.remove_suffix(1);  // nothing else in a template is there to strip

@@ -53,6 +53,9 @@ struct Prompt {
     std::vector<std::string> warnings;  // no_reference, reference_ignored, rubric_without_levels
 };
 
+// "profile p1 has no relative format"
+std::string missing_format(const Profile& profile, Mode mode);
+
 // Throws a runtime_error when the profile does not have the item's mode.
 Prompt render(const Profile& profile, const Item& item);
 

@@ -1,8 +1,9 @@
 #include "grader/record.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -17,34 +18,33 @@ std::string_view name(VerdictSource source) {
     return source == VerdictSource::text ? "text" : "forced";
 }
 
-std::string_view name(Finish finish) {
-    constexpr std::array<std::string_view, 3> names{"verdict", "eos", "length"};
-    return names.at(static_cast<std::size_t>(finish));
-}
-
-Json id_json(const ItemId& id) {
-    // An integer beyond 64 bits is not one that parse_item takes, so this one fits.
-    return id.is_number ? Json::parse(id.text) : Json(id.text);
-}
+std::string_view name(Finish finish) { return finish == Finish::eos ? "eos" : "length"; }
 
 double rounded_to_microseconds(double milliseconds) {
     return std::round(milliseconds * 1000) / 1000;
+}
+
+// More digits would only show how floats were added up; small numbers keep their size.
+double rounded_to_6_digits(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6g", value);
+    return std::strtod(text, nullptr);
 }
 
 void add_verdict(Json& json, const Grade& grade) {
     const VerdictDistribution& distribution = grade.distribution;
     if (distribution.mode == Mode::absolute) {
         json["score"] = grade.verdict.score();
-        json["expected_score"] = distribution.expected_score();
+        json["expected_score"] = rounded_to_6_digits(distribution.expected_score());
     } else {
         json["verdict"] = std::string(1, grade.verdict.symbol);
-        json["p_a"] = distribution.of({'A'});
+        json["p_a"] = rounded_to_6_digits(distribution.of({'A'}));
     }
     Json& probabilities = json["probs"] = Json::object();
     for (const char symbol : legal_verdicts(distribution.mode))
-        probabilities[std::string(1, symbol)] = distribution.of({symbol});
-    json["confidence"] = distribution.of(grade.verdict);
-    json["entropy"] = distribution.entropy();
+        probabilities[std::string(1, symbol)] = rounded_to_6_digits(distribution.of({symbol}));
+    json["confidence"] = rounded_to_6_digits(distribution.of(grade.verdict));
+    json["entropy"] = rounded_to_6_digits(distribution.entropy());
 }
 
 void add_result(Json& json, const Grade& grade) {
@@ -67,9 +67,7 @@ void add_result(Json& json, const Unscored& unscored) {
 
 void add_judge(Json& json, const Judge& judge) {
     if (judge.model.empty()) return;
-    Json& entry = json["judge"] = {{"model", judge.model}};
-    if (judge.sha256) entry["sha256"] = *judge.sha256;
-    entry["quant"] = judge.quant;
+    json["judge"] = {{"model", judge.model}, {"quant", judge.quant}};
 }
 
 }  // namespace
@@ -122,9 +120,14 @@ Record unscored(const BadItem& item) {
     return {.id = item.id, .mode = std::nullopt, .result = Unscored{"invalid_item", item.what()}};
 }
 
+Json to_json(const ItemId& id) {
+    // An integer beyond 64 bits is not one that parse_item takes, so this one fits.
+    return id.is_number ? Json::parse(id.text) : Json(id.text);
+}
+
 Json to_json(const Record& record) {
     Json json;
-    json["id"] = id_json(record.id);
+    json["id"] = to_json(record.id);
     if (record.mode) json["mode"] = name(*record.mode);
     if (!record.scored() && record.mode == Mode::relative) json["verdict"] = nullptr;
     std::visit([&](const auto& result) { add_result(json, result); }, record.result);

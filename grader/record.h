@@ -33,12 +33,13 @@ VerdictDistribution verdict_distribution(Mode mode, std::span<const float> logit
 // Whether the judge's text states the verdict, or it was read from a tail put after the text.
 enum class VerdictSource { text, forced };
 
-// Why generation ended: the verdict stood there, the judge ended its text, or the token limit came.
-enum class Finish { verdict, eos, length };
+// Why generation ended: the judge ended its text, or the token limit came.
+enum class Finish { eos, length };
 
 struct TokenCounts {
     std::size_t prompt = 0;  // BOS included
-    std::size_t cached = 0;  // of the prompt, found in the KV cache
+    std::size_t cached =
+        0;  // of the prompt, found in the KV cache; 0 as long as prompts share nothing
     std::size_t generated = 0;
 };
 
@@ -49,15 +50,14 @@ struct Milliseconds {
 
 struct Judge {
     std::string model;
-    std::optional<std::string> sha256;  // of the weights
-    std::string quant;                  // the weight format, as the file spells it
+    std::string quant;  // the weight format, as the file spells it
 };
 
 struct Grade {
     Verdict verdict;
     VerdictDistribution distribution;
     VerdictSource source = VerdictSource::text;
-    Finish finish = Finish::verdict;
+    Finish finish = Finish::eos;
     std::string feedback = {};  // the judge's text as it wrote it
     TokenCounts tokens = {};
     Milliseconds milliseconds = {};
@@ -85,7 +85,8 @@ struct Record {
 
 Record unscored(const BadItem& item);
 
-nlohmann::ordered_json to_json(const Record& record);
+nlohmann::ordered_json to_json(const ItemId& id);      // an integer or a string
+nlohmann::ordered_json to_json(const Record& record);  // probabilities to 6 significant digits
 
 // The record as one line without its line break; bytes that are no UTF-8 become U+FFFD.
 std::string to_json_line(const Record& record);

@@ -95,11 +95,13 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 std::size_t line_of(std::string_view text, std::size_t at) {
-    return static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n')) + 1;
+    return static_cast<std::size_t>(
+               std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n')) +
+           1;
 }
 
-// Where the quoted text that begins at `open` ends; npos if a line that is not indented comes first,
-// which YAML forbids there and yaml-cpp reads as part of the text.
+// Where the quoted text that begins at `open` ends; npos if a line that is not indented comes
+// first, which YAML forbids there and yaml-cpp reads as part of the text.
 std::size_t closing_quote(std::string_view text, std::size_t open) {
     const char quote = text[open];
     for (std::size_t i = open + 1; i < text.size(); ++i) {
@@ -125,7 +127,8 @@ void check_quotes(std::string_view text, const std::string& path) {
             const std::size_t close = closing_quote(text, begin + value);
             if (close == std::string_view::npos)
                 fail(path + ":" + std::to_string(line_of(text, begin)),
-                     in_quotes(line.substr(0, colon)) + ": its text opens a quote and does not close it");
+                     in_quotes(line.substr(0, colon)) +
+                         ": its text opens a quote and does not close it");
             end = std::min(text.find('\n', close), text.size());
         }
         begin = end + 1;

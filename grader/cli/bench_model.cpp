@@ -16,6 +16,7 @@
 #include "grader/cli/session.h"
 #include "grader/cli/terminal.h"
 #include "model/engine/random.h"
+#include "runtime/copy_rate.h"
 #include "runtime/error.h"
 
 namespace assay::cli {
@@ -275,7 +276,7 @@ void print(const Results& r, const BenchModelOptions& options) {
 void add_bench_model_options(CLI::App& command, BenchModelOptions& options) {
     const auto count = [&](const char* flag, std::uint32_t& value, const char* help) {
         command.add_option(flag, value, help)
-            ->check(number_between(1, 1 << 20))
+            ->check(integer_between(1, 1 << 20))
             ->capture_default_str()
             ->type_name("NUMBER");
     };

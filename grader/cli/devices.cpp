@@ -105,7 +105,7 @@ void print(const DeviceInfo& device) {
                         std::to_string(device.max_workgroup_invocations) + " with " +
                         bytes_text(device.shared_memory_bytes) + " shared memory");
     row("tiers", join(tiers_with(device, true)));
-    row("lacks", join(tiers_with(device, false)));
+    row("without", join(tiers_with(device, false)));
     row("matmul", text(matmul_paths(device)));
     row("usable", device.missing.empty() ? "yes" : "no: it lacks " + join(device.missing));
 }

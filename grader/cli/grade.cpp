@@ -4,10 +4,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "grader/cli/commands.h"
 #include "grader/cli/items.h"
@@ -17,6 +19,7 @@
 #include "grader/cli/view.h"
 #include "grader/grader.h"
 #include "grader/writer.h"
+#include "runtime/copy_rate.h"
 #include "runtime/error.h"
 #include "runtime/profile.h"
 
@@ -35,14 +38,22 @@ struct Options {
     std::string trace;  // where --gpu-profile puts it
     bool force = false, json = false, text = false;
 
-    bool single() const { return instruction || response || response_b || reference; }
+    bool single() const { return !flag_of_item().empty(); }
+    // The first flag that describes an item; empty if there is none.
+    std::string flag_of_item() const {
+        if (instruction) return "--instruction";
+        if (response) return "--response";
+        if (response_b) return "--response-b";
+        return reference ? "--reference" : "";
+    }
+    Mode single_mode() const { return response_b ? Mode::relative : Mode::absolute; }
 };
 
 void check(const Options& options) {
-    if (options.single() == !options.input.empty())
-        throw UsageError(options.single() ? "-i and --instruction exclude each other"
-                                          : "nothing to grade: give -i FILE, or --instruction "
-                                            "and --response");
+    if (options.single() && !options.input.empty())
+        throw UsageError("-i and " + options.flag_of_item() + " exclude each other");
+    if (!options.single() && options.input.empty())
+        throw UsageError("nothing to grade: give -i FILE, or --instruction and --response");
     if (options.json && options.text) throw UsageError("--json and --text exclude each other");
     if (options.text && !options.output.empty())
         throw UsageError("--text and -o exclude each other");
@@ -52,25 +63,24 @@ void check(const Options& options) {
     if (options.instruction->empty()) throw UsageError("--instruction is empty");
     if (options.items.rubric.empty())
         throw UsageError("an item needs --rubric: a file or one of " + builtin_rubric_list());
-    if (options.items.mode &&
-        (*options.items.mode == Mode::relative) != options.response_b.has_value())
+    if (options.items.mode && *options.items.mode != options.single_mode())
         throw UsageError("--format " + std::string(name(*options.items.mode)) +
                          (options.response_b ? " takes no --response-b" : " needs --response-b"));
+    const Profile& profile = profile_named(options.items.profile);
+    if (!profile.has(options.single_mode()))
+        throw UsageError(missing_format(profile, options.single_mode()));
 }
 
 Item single_item(const Options& options, const ItemDefaults& defaults) {
     Item item{.id = {"1", true},
-              .mode = options.response_b ? Mode::relative : Mode::absolute,
+              .mode = options.single_mode(),
               .instruction = *options.instruction,
               .response = *options.response,
               .response_b = options.response_b.value_or(""),
               .reference_answer = options.reference,
               .rubric = *defaults.rubric};
-    if (item.reference_answer && item.reference_answer->empty()) item.reference_answer.reset();
-    if (item.mode == Mode::absolute && item.rubric.criteria_only)
-        throw Error("--rubric " + options.items.rubric +
-                    ": an absolute grade needs 5 levels (score1_description ...), found 0");
-    return item;
+    item.rubric.check_serves(item.mode, defaults.rubric_source);
+    return without_empty_reference(std::move(item));
 }
 
 GraderOptions grader_options(const Options& options, const Checkpoint& checkpoint) {
@@ -92,8 +102,9 @@ GraderOptions grader_options(const Options& options, const Checkpoint& checkpoin
 class Output {
 public:
     explicit Output(const Options& options) {
-        if (options.output.empty()) {
-            const bool person = options.text || (!options.json && is_terminal(stdout));
+        if (options.output.empty() || options.output == "-") {
+            const bool lines = options.json || options.output == "-";
+            const bool person = options.text || (!lines && is_terminal(stdout));
             on_screen_ = person && is_terminal(stdout);
             view_ = person ? person_view(stdout) : json_lines_view(stdout, "standard output");
             return;
@@ -130,9 +141,9 @@ private:
 // Grades items one after another and keeps count.
 class Run {
 public:
-    Run(Session& session, Output& output, const Options& options,
+    Run(Session& session, const Tokenizer& tokenizer, Output& output, const Options& options,
         std::optional<std::size_t> expected)
-        : writer_(session.engine(), session.tokenizer()),
+        : writer_(session.engine(), tokenizer),
           grader_(writer_, grader_options(options, session.checkpoint())),
           view_(output.view()),
           progress_(options.run.quiet || output.on_screen()),
@@ -165,6 +176,7 @@ public:
         std::fprintf(stderr, "%s\n", line.c_str());
     }
 
+    std::size_t count() const { return graded_ + unscored_; }
     int exit_code() const { return unscored_ ? exit_code::unscored_items : exit_code::done; }
 
 private:
@@ -209,14 +221,31 @@ private:
     Stopwatch watch_;
 };
 
-void print_profile(Session& session, const std::string& trace) {
-    const auto& events = session.engine().stream().profile();
-    std::fputs(profile_table(events, measure_copy_rate(session.device())).c_str(), stderr);
-    if (trace.empty()) return;
-    std::ofstream file(trace, std::ios::binary);
-    file << chrome_trace(events) << std::flush;
-    if (!file) throw Error(trace + ": " + std::strerror(errno));
-}
+// Where GPU time goes, at the end of a run.
+class Profiling {
+public:
+    // Throws an Error if the file of the trace cannot be written.
+    explicit Profiling(const Options& options)
+        : wanted_(options.run.profile), trace_(options.trace) {
+        if (trace_.empty()) return;
+        file_.open(trace_, std::ios::binary);
+        if (!file_) throw Error(trace_ + ": " + std::strerror(errno));
+    }
+
+    void print(Session& session) {
+        if (!wanted_) return;
+        const auto& events = session.engine().stream().profile();
+        std::fputs(profile_table(events, measure_copy_rate(session.device())).c_str(), stderr);
+        if (trace_.empty()) return;
+        file_ << chrome_trace(events) << std::flush;
+        if (!file_) throw Error(trace_ + ": " + std::strerror(errno));
+    }
+
+private:
+    bool wanted_;
+    std::string trace_;
+    std::ofstream file_;
+};
 
 int run(const Options& options) {
     check(options);
@@ -228,19 +257,26 @@ int run(const Options& options) {
         single = single_item(options, defaults);
     } else {
         file.emplace(options.input);
+        file->check(defaults);
         expected = file->count();
+        if (expected == 0) throw Error("no items in " + options.input);
     }
+    Checkpoint checkpoint(resolve_model(options.run.model));
+    const Tokenizer tokenizer = checkpoint.tokenizer();
     Output output(options);
-    Session session(options.run);
-    Run grading(session, output, options, expected);
+    Profiling profiling(options);
+    Session session(options.run, std::move(checkpoint));
+    Run grading(session, tokenizer, output, options, expected);
     if (single) {
         grading.add(*single);
     } else {
         ItemReader items(file->stream(), defaults);
         while (const auto next = items.next()) grading.add(*next);
+        if (grading.count() == 0)
+            throw Error("no items in " + (options.input == "-" ? "standard input" : options.input));
     }
     grading.finish();
-    if (options.run.profile) print_profile(session, options.trace);
+    profiling.print(session);
     session.finish();
     return grading.exit_code();
 }
@@ -277,18 +313,19 @@ void add_sampling_flags(CLI::App& command, Options& options) {
     number("--min-p", options.min_p, "Drop tokens below this share of the likeliest one's",
            number_between(0, 1));
     number("--top-k", options.top_k, "Draw from this many tokens; 0: from all",
-           number_between(0, 1 << 24));
+           integer_between(0, most_tokens));
     number("--repetition-penalty", options.repetition_penalty, "1: none",
            number_between(0.01, 100));
     number("--max-new-tokens", options.max_new_tokens, "Longest feedback",
-           number_between(1, 1 << 24));
-    command.add_option("--seed", options.seed, "Of the random numbers (default 0)")
-        ->group(group)
-        ->type_name("NUMBER");
+           integer_between(1, most_tokens));
+    number("--seed", options.seed, "Of the random numbers (default 0)",
+           integer_between(0, std::numeric_limits<std::uint64_t>::max()));
 }
 
 void add_output_flags(CLI::App& command, Options& options) {
-    command.add_option("-o,--output", options.output, "Where records go, one JSON object a line")
+    command
+        .add_option("-o,--output", options.output,
+                    "Where records go, one JSON object a line; - is standard output")
         ->type_name("FILE");
     command.add_flag("--force", options.force, "Replace the file of -o if it is there");
     add_json_flag(command, options.json);
@@ -335,9 +372,9 @@ const Command grade_command{
         "Records go to -o; without it they are shown as they are written on a terminal, and "
         "printed as JSON lines elsewhere.",
     .example =
-        "assay grade --model demo -i grader/samples/absolute.jsonl -o grades.jsonl\n"
-        "  assay grade --model demo --instruction 'What is the capital of France?' --response "
-        "'Paris.' --rubric factual_validity",
+        "assay grade --model demo --rubric factual_validity \\\n"
+        "      --instruction 'What is the capital of France?' --response 'Paris.'\n"
+        "  assay grade --model demo -i items.jsonl -o grades.jsonl",
     .add_options = add_options,
     .uses_device = true};
 

@@ -39,6 +39,20 @@ std::map<Format, FormatSum> sum_by_format(const Checkpoint& checkpoint) {
     return sums;
 }
 
+// A model that has none can still be run on token ids, as `assay logits` does.
+struct OptionalTokenizer {
+    std::optional<Tokenizer> tokenizer;
+    std::string problem;  // why there is none
+};
+
+OptionalTokenizer tokenizer_of(const Checkpoint& checkpoint) {
+    try {
+        return {checkpoint.tokenizer(), ""};
+    } catch (const Error& error) {
+        return {std::nullopt, error.what()};
+    }
+}
+
 struct Plan {
     EngineOptions engine;
     MemoryPlan memory;
@@ -100,18 +114,19 @@ Json to_json(const Plan& plan) {
     return json;
 }
 
-void print_json(const Checkpoint& checkpoint, const Tokenizer& tokenizer, const Plan& plan) {
+void print_json(const Checkpoint& checkpoint, const OptionalTokenizer& found, const Plan& plan) {
     Json formats = Json::object();
     for (const auto& [format, sum] : sum_by_format(checkpoint))
         formats[std::string(info(format).name)] = {
             {"tensors", sum.tensors}, {"bytes", sum.bytes}, {"parameters", sum.parameters}};
-    const Json json{{"name", checkpoint.name()},
-                    {"path", checkpoint.path().string()},
-                    {"architecture", checkpoint.config().architecture},
-                    {"config", to_json(checkpoint.config())},
-                    {"tokenizer_size", tokenizer.vocab_size()},
-                    {"formats", formats},
-                    {"memory_plan", to_json(plan)}};
+    const Json json{
+        {"name", checkpoint.name()},
+        {"path", checkpoint.path().string()},
+        {"architecture", checkpoint.config().architecture},
+        {"config", to_json(checkpoint.config())},
+        {"tokenizer_size", found.tokenizer ? Json(found.tokenizer->vocab_size()) : Json()},
+        {"formats", formats},
+        {"memory_plan", to_json(plan)}};
     std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
@@ -151,17 +166,22 @@ std::string count_text(std::uint64_t count) {
     return text;
 }
 
-void print_config(const Config& c, const Tokenizer& tokenizer) {
+void print_config(const Config& c) {
     row("architecture", c.architecture);
     row("layers", std::to_string(c.num_hidden_layers) + " of " + std::to_string(c.hidden_size) +
                       ", feed-forward " + std::to_string(c.intermediate_size));
     row("attention", attention_text(c));
     row("rope", rope_text(c));
     row("positions", "up to " + std::to_string(c.max_position_embeddings));
-    row("vocabulary", std::to_string(c.vocab_size) + " (the tokenizer knows " +
-                          std::to_string(tokenizer.vocab_size()) + "), BOS " +
-                          std::to_string(tokenizer.bos_id()) + ", EOS " + eos_text(c) +
+    row("vocabulary", std::to_string(c.vocab_size) + ", BOS " + std::to_string(c.bos_token_id) +
+                          ", EOS " + eos_text(c) +
                           (c.tie_word_embeddings ? ", output tied to the embedding" : ""));
+}
+
+void print_tokenizer(const OptionalTokenizer& found) {
+    row("tokenizer", found.tokenizer ? "SentencePiece, " +
+                                           std::to_string(found.tokenizer->vocab_size()) + " pieces"
+                                     : "none (" + found.problem + ")");
 }
 
 void print_formats(const Checkpoint& checkpoint) {
@@ -191,7 +211,7 @@ void print_plan(const Plan& plan) {
 
 int run(const Options& options) {
     const Checkpoint checkpoint(resolve_model(options.run.model));
-    const Tokenizer tokenizer = checkpoint.tokenizer();
+    const OptionalTokenizer tokenizer = tokenizer_of(checkpoint);
     const Plan plan = make_plan(checkpoint, options.run);
     if (options.json) {
         print_json(checkpoint, tokenizer, plan);
@@ -199,7 +219,8 @@ int run(const Options& options) {
     }
     row("model", checkpoint.name());
     row("path", checkpoint.path().string());
-    print_config(checkpoint.config(), tokenizer);
+    print_config(checkpoint.config());
+    print_tokenizer(tokenizer);
     print_formats(checkpoint);
     print_plan(plan);
     return exit_code::done;

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
+#include "grader/cli/commands.h"
 #include "grader/cli/options.h"
 #include "runtime/error.h"
 
@@ -59,8 +59,15 @@ void add_item_options(CLI::App& command, ItemOptions& options) {
 }
 
 ItemDefaults defaults_of(const ItemOptions& options) {
-    ItemDefaults defaults{.mode = options.mode, .rubric = std::nullopt};
-    if (!options.rubric.empty()) defaults.rubric = rubric_from_argument(options.rubric);
+    if (const Profile& profile = profile_named(options.profile);
+        options.mode && !profile.has(*options.mode))
+        throw UsageError(missing_format(profile, *options.mode));
+    ItemDefaults defaults{.mode = options.mode,
+                          .rubric = std::nullopt,
+                          .rubric_source = "--rubric " + options.rubric};
+    if (options.rubric.empty()) return defaults;
+    defaults.rubric = rubric_from_argument(options.rubric);
+    if (options.mode) defaults.rubric->check_serves(*options.mode, defaults.rubric_source);
     return defaults;
 }
 
@@ -73,8 +80,19 @@ ItemFile::ItemFile(const std::string& path) : path_(path) {
 
 std::istream& ItemFile::stream() { return path_ == "-" ? std::cin : file_; }
 
+void ItemFile::check(const ItemDefaults& defaults) const {
+    if (!defaults.rubric || !defaults.rubric->criteria_only || !can_be_read_twice()) return;
+    std::ifstream again(path_, std::ios::binary);
+    ItemReader items(again, defaults);
+    while (items.next()) continue;
+}
+
+bool ItemFile::can_be_read_twice() const {
+    return path_ != "-" && std::filesystem::is_regular_file(path_);
+}
+
 std::optional<std::size_t> ItemFile::count() const {
-    if (path_ == "-" || !std::filesystem::is_regular_file(path_)) return std::nullopt;
+    if (!can_be_read_twice()) return std::nullopt;
     std::ifstream again(path_, std::ios::binary);
     std::size_t items = 0;
     for (std::string line; std::getline(again, line);)
@@ -84,10 +102,6 @@ std::optional<std::size_t> ItemFile::count() const {
 
 const ItemId& id_of(const std::variant<Item, BadItem>& item) {
     return std::visit([](const auto& it) -> const ItemId& { return it.id; }, item);
-}
-
-nlohmann::ordered_json to_json(const ItemId& id) {
-    return id.is_number ? nlohmann::ordered_json::parse(id.text) : nlohmann::ordered_json(id.text);
 }
 
 }  // namespace assay::cli

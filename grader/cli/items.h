@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <istream>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <variant>
@@ -22,6 +21,8 @@ struct ItemOptions {
 CLI::Option* add_input_option(CLI::App& command, std::string& path);
 void add_item_options(CLI::App& command, ItemOptions& options);  // --rubric, --format, --profile
 
+// Throws a UsageError if --profile has no format that --format asks for, and an Error about
+// --rubric.
 ItemDefaults defaults_of(const ItemOptions& options);
 
 // A JSONL file, or standard input if the path is "-".
@@ -30,15 +31,18 @@ public:
     explicit ItemFile(const std::string& path);  // throws an Error if it cannot be opened
 
     std::istream& stream();
+    // Throws an Error if the items, as far as they can be read twice, cannot go with the defaults.
+    void check(const ItemDefaults& defaults) const;
     // Lines that are not blank; nothing where reading them would use them up.
     std::optional<std::size_t> count() const;
 
 private:
+    bool can_be_read_twice() const;
+
     std::string path_;
     std::ifstream file_;
 };
 
 const ItemId& id_of(const std::variant<Item, BadItem>& item);
-nlohmann::ordered_json to_json(const ItemId& id);
 
 }  // namespace assay::cli

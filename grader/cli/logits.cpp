@@ -3,11 +3,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grader/cli/commands.h"
@@ -30,11 +31,31 @@ constexpr std::size_t rows_at_once = 64;  // whose logits are on the way to the 
 
 std::vector<TokenId> read_token_ids(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     if (!file) throw Error(path + ": " + std::strerror(errno));
-    std::vector<TokenId> ids = parse_token_ids(path, text);
+    std::vector<TokenId> ids = parse_token_ids(path, read_all(file, path));
     if (ids.empty()) throw Error(path + ": an empty array, at least one token id expected");
     return ids;
+}
+
+void check_token_ids(const Options& options, const std::vector<TokenId>& ids,
+                     const Config& config) {
+    const auto wrong =
+        std::ranges::find_if(ids, [&](TokenId id) { return id >= config.vocab_size; });
+    if (wrong != ids.end())
+        throw Error(options.tokens + ": element " + std::to_string(wrong - ids.begin()) +
+                    ": token id " + std::to_string(*wrong) + ", the model has " +
+                    std::to_string(config.vocab_size));
+}
+
+void check_paths(const Options& options) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(options.tokens, options.output, ignored))
+        throw UsageError(options.output + " is both --tokens and -o");
+}
+
+void open(std::ofstream& file, const std::string& path) {
+    file.open(path == "-" ? "/dev/stdout" : path, std::ios::binary);
+    if (!file) throw Error(path + ": " + std::strerror(errno));
 }
 
 void write(std::ofstream& file, const std::string& path, std::span<const float> logits) {
@@ -46,12 +67,14 @@ void write(std::ofstream& file, const std::string& path, std::span<const float> 
 }
 
 int run(Options options) {
+    check_paths(options);
     const std::vector<TokenId> ids = read_token_ids(options.tokens);
     options.run.context = static_cast<std::uint32_t>(ids.size());
-    Session session(options.run);
-    std::ofstream file(options.output, std::ios::binary);
-    if (!file) throw Error(options.output + ": " + std::strerror(errno));
+    Checkpoint checkpoint(resolve_model(options.run.model));
+    check_token_ids(options, ids, checkpoint.config());
+    Session session(options.run, std::move(checkpoint));
 
+    std::ofstream file;  // opened once there is something to put there
     Sequence sequence(session.engine());
     Progress progress(options.run.quiet);
     const std::size_t step = options.last ? ids.size() : rows_at_once;
@@ -59,7 +82,9 @@ int run(Options options) {
         const Work work{.sequence = &sequence,
                         .tokens = std::span(ids).subspan(first, std::min(step, ids.size() - first)),
                         .logits = options.last ? Work::last : Work::all};
-        write(file, options.output, session.engine().step({&work, 1}).front().logits);
+        const std::vector<float> logits = session.engine().step({&work, 1}).front().logits;
+        if (!file.is_open()) open(file, options.output);
+        write(file, options.output, logits);
         progress.update(
             static_cast<double>(sequence.length()) / static_cast<double>(ids.size()),
             std::to_string(sequence.length()) + " of " + std::to_string(ids.size()) + " tokens");
@@ -76,7 +101,7 @@ Action add_options(CLI::App& command) {
                     "A JSON array of token ids, used as they are: no BOS is added")
         ->required()
         ->type_name("FILE");
-    command.add_option("-o,--output", options->output, "Where the logits go")
+    command.add_option("-o,--output", options->output, "Where the logits go; - is standard output")
         ->required()
         ->type_name("FILE");
     command.add_flag("--last", options->last, "Of the last position alone");

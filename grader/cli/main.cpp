@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <new>
@@ -10,6 +11,7 @@
 #include "grader/cli/commands.h"
 #include "grader/cli/help.h"
 #include "grader/cli/lavapipe.h"
+#include "runtime/error.h"
 
 namespace assay::cli {
 namespace {
@@ -19,7 +21,8 @@ constexpr const char* description =
     "device.";
 constexpr const char* footer =
     "Start here:\n"
-    "  assay grade --model demo -i grader/samples/absolute.jsonl\n"
+    "  assay grade --model demo --rubric helpfulness --instruction 'Why does bread rise?' \\\n"
+    "      --response 'Yeast gives off gas.'\n"
     "  assay COMMAND --help       what a command does, its options and an example\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but some items are unscored.";
@@ -29,6 +32,13 @@ int fail(const char* message) {
     std::ranges::replace(line, '\n', ' ');
     std::fprintf(stderr, "assay: %s\n", line.c_str());
     return exit_code::failed;
+}
+
+// What is printed is part of the work: a full disk behind standard output is a failure.
+void finish_output() {
+    std::cout.flush();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) || !std::cout)
+        throw Error("standard output: not all of it could be written");
 }
 
 class Program {
@@ -86,7 +96,9 @@ private:
 
 int main(int argc, char** argv) {
     try {
-        return assay::cli::Program().run(argc, argv);
+        const int code = assay::cli::Program().run(argc, argv);
+        assay::cli::finish_output();
+        return code;
     } catch (const std::bad_alloc&) {
         return assay::cli::fail("out of memory");
     } catch (const std::exception& error) {

@@ -1,6 +1,7 @@
 #include "grader/cli/options.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -38,6 +39,21 @@ CLI::Validator number_from(double least) {
 CLI::Validator number_between(double least, double most) {
     return number_check(least, most,
                         "a number from " + number_text(least) + " to " + number_text(most));
+}
+
+CLI::Validator integer_between(std::uint64_t least, std::uint64_t most) {
+    return CLI::Validator(
+        [=](std::string& text) {
+            std::uint64_t value = 0;
+            const char* const end = text.data() + text.size();
+            const auto [stopped, error] = std::from_chars(text.data(), end, value);
+            if (error != std::errc() || stopped != end || value < least || value > most)
+                return "\"" + text + "\" given, a whole number from " + std::to_string(least) +
+                       " to " + std::to_string(most) + " expected";
+            text = std::to_string(value);  // without zeros in front, which CLI11 reads as octal
+            return std::string();
+        },
+        "");
 }
 
 CLI::Validator one_of(std::vector<std::string> names) {
@@ -82,7 +98,7 @@ void add_context_option(CLI::App& command, std::uint32_t& context) {
         .add_option("--context", context,
                     "Most tokens of a prompt with its answer (default: what the model takes, at "
                     "most 4096)")
-        ->check(number_between(1, 1 << 24))
+        ->check(integer_between(1, most_tokens))
         ->type_name("TOKENS");
 }
 

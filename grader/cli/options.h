@@ -11,6 +11,7 @@ namespace assay::cli {
 // Validators for Option::check(). Numbers must be finite.
 CLI::Validator number_from(double least);
 CLI::Validator number_between(double least, double most);
+CLI::Validator integer_between(std::uint64_t least, std::uint64_t most);  // decimal digits alone
 CLI::Validator one_of(std::vector<std::string> names);
 
 // What most commands that run a model share.
@@ -24,6 +25,7 @@ struct RunOptions {
     bool keep_pipelines = true;  // in the user's cache folder
 };
 constexpr std::uint32_t default_context = 4096;
+constexpr std::uint32_t most_tokens = 1 << 24;  // that an option takes
 
 // --model, required.
 CLI::Option* add_model_option(CLI::App& command, std::string& model);

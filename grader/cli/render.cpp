@@ -31,9 +31,11 @@ Json rendered(const Profile& profile, const Tokenizer& tokenizer, const Item& it
 
 int run(const Options& options) {
     const Profile& profile = profile_named(options.items.profile);
+    const ItemDefaults defaults = defaults_of(options.items);
     const Tokenizer tokenizer = open_tokenizer(resolve_model(options.model));
     ItemFile file(options.input);
-    ItemReader items(file.stream(), defaults_of(options.items));
+    file.check(defaults);
+    ItemReader items(file.stream(), defaults);
     int code = exit_code::done;
     while (const auto next = items.next()) {
         Json line;
@@ -69,7 +71,8 @@ const Command render_command{
         "Prints one JSON line per item, {\"id\", \"prompt\", \"ids\"}: the prompt's exact text "
         "and the token ids the judge reads. The beginning-of-sequence tokens are among the ids "
         "and not in the text. Needs no GPU.",
-    .example = "assay render --model demo -i grader/samples/absolute.jsonl --profile lib-fastchat",
+    .example =
+        "assay render --model demo -i items.jsonl --rubric helpfulness --profile lib-fastchat",
     .add_options = add_options,
     .uses_device = false};
 

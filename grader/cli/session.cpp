@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
 
 #include "grader/cli/terminal.h"
-#include "runtime/buffer.h"
 #include "runtime/error.h"
-#include "runtime/stream.h"
 
 namespace assay::cli {
 namespace {
@@ -32,9 +31,8 @@ MemoryPlan checked_plan(const Checkpoint& checkpoint, const EngineOptions& optio
 
 }  // namespace
 
-Session::Session(const RunOptions& options)
-    : checkpoint_(resolve_model(options.model)),
-      tokenizer_(checkpoint_.tokenizer()),
+Session::Session(const RunOptions& options, Checkpoint checkpoint)
+    : checkpoint_(std::move(checkpoint)),
       device_(device_options(options)),
       open_seconds_(opening_.seconds()),
       engine_options_{.kv = options.kv,
@@ -89,28 +87,7 @@ Judge describe_judge(const Checkpoint& checkpoint) {
     const auto bytes = checkpoint.bytes_by_format();
     const auto most =
         std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; });
-    return {.model = checkpoint.name(),
-            .sha256 = std::nullopt,
-            .quant = std::string(info(most->first).name)};
-}
-
-double measure_copy_rate(Device& device) {
-    constexpr std::uint32_t rows = 1 << 14, row_size = 1 << 10;  // 64 MiB
-    constexpr int copies = 4, rounds = 3;
-    const Tensor shape{.address = 0, .shape = {rows, row_size, 1}};
-    const Buffer from(device, shape.bytes(), Memory::device, "copied from");
-    const Buffer to(device, shape.bytes(), Memory::device, "copied to");
-    Stream stream(device);
-    double best = 0;
-    for (int round = 0; round <= rounds; ++round) {  // the first only touches the memory
-        const Stopwatch watch;
-        for (int i = 0; i < copies; ++i)
-            stream.copy({from.address(), shape.shape}, {to.address(), shape.shape});
-        stream.wait();
-        const double rate = 2.0 * copies * static_cast<double>(shape.bytes()) / watch.seconds();
-        if (round > 0) best = std::max(best, rate);
-    }
-    return best;
+    return {.model = checkpoint.name(), .quant = std::string(info(most->first).name)};
 }
 
 }  // namespace assay::cli

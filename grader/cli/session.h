@@ -1,38 +1,29 @@
 #pragma once
-#include <chrono>
 #include <string>
 
 #include "grader/cli/options.h"
 #include "grader/record.h"
+#include "grader/stopwatch.h"
 #include "model/checkpoint.h"
 #include "model/engine/engine.h"
 #include "model/memory_plan.h"
 #include "model/mistral.h"
-#include "model/tokenizer.h"
 #include "runtime/device.h"
 
 namespace assay::cli {
-
-class Stopwatch {
-public:
-    double seconds() const {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    }
-
-private:
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // A model on a device, ready to run. Says on standard error, unless quiet, what a user should know:
 // that there is no GPU, that the demo is no judge, how loading goes.
 class Session {
 public:
     // Throws an Error when the model does not fit, before anything of it is loaded.
-    explicit Session(const RunOptions& options);
+    explicit Session(const RunOptions& options)
+        : Session(options, Checkpoint(resolve_model(options.model))) {}
+    // Of the model of the options, already opened.
+    Session(const RunOptions& options, Checkpoint checkpoint);
 
     const Checkpoint& checkpoint() const { return checkpoint_; }
     const Config& config() const { return checkpoint_.config(); }
-    const Tokenizer& tokenizer() const { return tokenizer_; }
     Device& device() { return device_; }
     Engine& engine() { return engine_; }
     const MemoryPlan& plan() const { return plan_; }
@@ -47,7 +38,6 @@ private:
     Weights load(const RunOptions& options);
 
     Checkpoint checkpoint_;
-    Tokenizer tokenizer_;
     Stopwatch opening_;
     Device device_;
     double open_seconds_;
@@ -64,8 +54,5 @@ std::uint32_t choose_context(const Config& config, std::uint32_t asked);
 
 // What records say of a model.
 Judge describe_judge(const Checkpoint& checkpoint);
-
-// Bytes a second, read and written together, of copies between two buffers of device memory.
-double measure_copy_rate(Device& device);
 
 }  // namespace assay::cli

@@ -1,4 +1,5 @@
 #pragma once
+#include <istream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -7,6 +8,9 @@
 #include "model/tokenizer.h"
 
 namespace assay::cli {
+
+// All that is left of a stream. Throws an Error beginning with `where` if it cannot be read.
+std::string read_all(std::istream& stream, const std::string& where);
 
 // A JSON array of token ids. Throws an Error beginning with `where` that names the first element
 // which is none.

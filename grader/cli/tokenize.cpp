@@ -1,7 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "grader/cli/options.h"
 #include "grader/cli/token_ids.h"
 #include "model/checkpoint.h"
+#include "runtime/error.h"
 
 namespace assay::cli {
 namespace {
@@ -19,13 +19,10 @@ struct Options {
     bool decode = false, bos = false;
 };
 
-std::string read_standard_input() {
-    return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-}
-
 int run(const Options& options) {
     const Tokenizer tokenizer = open_tokenizer(resolve_model(options.model));
-    const std::string input = read_standard_input();
+    const std::string input = read_all(std::cin, "standard input");
+    if (std::ferror(stdin)) throw Error("standard input: cannot be read; it may be a directory");
     if (options.decode) {
         std::cout << tokenizer.decode(parse_token_ids("standard input", input)) << std::flush;
         return exit_code::done;
@@ -53,8 +50,10 @@ const Command tokenize_command{
     .name = "tokenize",
     .summary = "Turn text into token ids, or back",
     .description =
-        "Reads text from standard input, byte for byte, and prints its token ids as a JSON array; "
-        "with --decode the reverse. Text is never searched for control tokens: </s> stays text. "
+        "Reads text from standard input to its last byte, line breaks too, and prints its token "
+        "ids "
+        "as a JSON array; with --decode the reverse. Bytes that are not UTF-8 are read as U+FFFD. "
+        "Text is never searched for control tokens: </s> stays text. "
         "No BOS is added unless --bos asks for it.",
     .example = "printf 'Hello' | assay tokenize --model demo",
     .add_options = add_options,
