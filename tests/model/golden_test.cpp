@@ -91,13 +91,17 @@ TEST(Golden, TheBoundBuildGivesTheSameAndSynchronisesRight) {
     expect_golden(loaded, test::read_json(folder / "golden.json"), folder);
 }
 
-// With keys and values rounded to half precision (2^-11 each), logits move by some 1e-4 of their size.
+// Half precision moves each key and value by up to 2^-11 of itself. Every layer adds as much to what the next ones read,
+// and the greatest of some thousand differences counts, so it comes to several times that: 0.0009 to 0.0022 on the five
+// prompts (lavapipe), 2^-9 being 0.0020. With f32 it is 0.000008.
+constexpr double half_precision_tolerance = 8.0 / 2048;
+
 TEST(Golden, HalfPrecisionCacheIsCloseToTheReference) {
     const auto folder = test::data("hf/a_mistral_gqa");
     test::LoadedModel loaded(test::device(), folder / "model", {.kv = Cache::f16, .context = 512});
     for (const auto& prompt : test::golden_prompts(test::read_json(folder / "golden.json"), folder)) {
         const auto logits = rows_at(loaded.logits(prompt.ids), prompt.positions, loaded.checkpoint.config().vocab_size);
-        EXPECT_LE(largest_difference(logits, prompt.logits), 0.01 * test::deviation(prompt.logits)) << prompt.name;
+        EXPECT_LE(largest_difference(logits, prompt.logits), half_precision_tolerance * test::deviation(prompt.logits)) << prompt.name;
     }
 }
 
