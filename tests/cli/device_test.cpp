@@ -63,6 +63,39 @@ TEST(Info, DescribesAModelWithAndWithoutADevice) {
     }
 }
 
+TEST(Info, DescribesAModelWithoutATokenizer) {
+    const Ran ran = run_assay({"info", data("hf/b_mistral_window16/model")});
+    EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+    EXPECT_NE(ran.output.find("tokenizer     none"), std::string::npos) << ran.output;
+}
+
+TEST(Grade, SameTextAloneAndInAnyOrder) {
+    const auto without_id = [](const std::string& response) {
+        Json fields = Json::parse(item("", response));
+        fields.erase("id");
+        return fields.dump() + "\n";
+    };
+    const auto feedback_of = [](const std::string& items) {
+        const Ran ran =
+            run_assay({"grade", "--model", demo_file(), "-i", "-", "--profile", "paper-eval",
+                       "--seed", "3", "--max-new-tokens", "12", "--quiet"},
+                      items);
+        EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+        std::vector<std::string> texts;
+        for (const std::string& line : lines(ran.output))
+            texts.push_back(Json::parse(line)["feedback"]);
+        return texts;
+    };
+    const std::string a = without_id("Yeast makes gas."), b = without_id("I cannot say.");
+    const auto both = feedback_of(a + b), swapped = feedback_of(b + a), alone = feedback_of(b);
+    ASSERT_EQ(both.size(), 2u);
+    ASSERT_EQ(swapped.size(), 2u);
+    ASSERT_EQ(alone.size(), 1u);
+    EXPECT_EQ(both[0], swapped[1]);
+    EXPECT_EQ(both[1], swapped[0]);
+    EXPECT_EQ(both[1], alone[0]);
+}
+
 TEST(Grade, GoesOnAfterBadItems) {
     const TemporaryFolder folder;
     std::string too_long;
@@ -88,7 +121,7 @@ TEST(Grade, GoesOnAfterBadItems) {
     EXPECT_EQ(records[0]["parse"], "forced");
     double sum = 0;
     for (const auto& p : records[0]["probs"]) sum += p.get<double>();
-    EXPECT_NEAR(sum, 1, 1e-12);
+    EXPECT_NEAR(sum, 1, 5 * 5e-7);  // each is rounded to 6 digits
     EXPECT_EQ(records[1]["id"], 7);
     EXPECT_EQ(records[1]["reason"], "invalid_item");
     EXPECT_TRUE(records[1]["score"].is_null());
@@ -113,12 +146,18 @@ TEST(Grade, ShowsOneItemToAPerson) {
     EXPECT_FALSE(read_json(trace)["traceEvents"].empty());
 }
 
-TEST(Logits, AreTheReferences) {
+// A directory needs no tokenizer for this: the second has none.
+class Logits : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(All, Logits, testing::Values("a_mistral_gqa", "b_mistral_window16"),
+                         [](const auto& test) { return test.param; });
+
+TEST_P(Logits, AreTheReferences) {
     const TemporaryFolder folder;
-    const auto golden_folder = data("hf/a_mistral_gqa");
+    const auto golden_folder = data("hf") / GetParam();
     const auto prompts = golden_prompts(read_json(golden_folder / "golden.json"), golden_folder);
-    const auto prompt = std::ranges::find(prompts, "p203", &GoldenPrompt::name);
-    ASSERT_NE(prompt, prompts.end());
+    ASSERT_FALSE(prompts.empty());
+    const auto prompt = std::ranges::max_element(
+        prompts, {}, [](const GoldenPrompt& candidate) { return candidate.ids.size(); });
     const auto ids = folder.write("ids.json", Json(prompt->ids).dump());
     const std::size_t vocabulary = prompt->logits.size() / prompt->positions.size();
 
@@ -146,14 +185,22 @@ TEST(Logits, AreTheReferences) {
         ASSERT_NEAR(last[i], all[all.size() - vocabulary + i], tolerance);
 }
 
-TEST(Logits, RefusesTokensTheModelLacks) {
+TEST(LogitsErrors, TokensTheModelLacksLeaveTheFileAsItWas) {
     const TemporaryFolder folder;
-    const auto ids = folder.write("ids.json", "[1, 2560]");
-    const Ran ran = run_assay({"logits", "--model", demo_file(), "--tokens", ids, "-o",
-                               folder.path() / "out.f32", "--quiet"});
+    const auto ids = folder.write("ids.json", "[1, 2560]"), output = folder.write("out", "kept");
+    const Ran ran = run_assay({"logits", "--model", demo_file(), "--tokens", ids, "-o", output});
     EXPECT_EQ(ran.exit_code, 1);
-    EXPECT_EQ(lines(ran.errors).size(), 1u) << ran.errors;
-    EXPECT_NE(ran.errors.find("2560"), std::string::npos) << ran.errors;
+    EXPECT_EQ(ran.errors,
+              "assay: " + ids.string() + ": element 1: token id 2560, the model has 2560\n");
+    EXPECT_EQ(read_file(output), "kept");
+}
+
+TEST(LogitsErrors, OutputMustNotBeTheInput) {
+    const TemporaryFolder folder;
+    const auto ids = folder.write("ids.json", "[1]");
+    const Ran ran = run_assay({"logits", "--model", demo_file(), "--tokens", ids, "-o", ids});
+    EXPECT_EQ(ran.exit_code, 2);
+    EXPECT_EQ(read_file(ids), "[1]");
 }
 
 TEST(Bench, MeasuresAModel) {

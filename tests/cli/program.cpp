@@ -30,7 +30,7 @@ const TemporaryFolder& cache_folder() {
 }  // namespace
 
 Ran run_assay(const std::vector<std::string>& arguments, const std::string& input,
-              const std::string& environment) {
+              const std::string& environment, const std::string& output) {
     const TemporaryFolder folder;
     const auto in = folder.write("in", input);
     const auto out = folder.path() / "out", errors = folder.path() / "errors";
@@ -38,7 +38,8 @@ Ran run_assay(const std::vector<std::string>& arguments, const std::string& inpu
     std::string command = "XDG_CACHE_HOME=" + quoted(cache_folder().path()) + " " + environment +
                           " exec " + quoted(program ? program : ASSAY_PROGRAM);
     for (const std::string& argument : arguments) command += " " + quoted(argument);
-    command += " < " + quoted(in) + " > " + quoted(out) + " 2> " + quoted(errors);
+    command += " < " + quoted(in) + " > " + quoted(output.empty() ? out.string() : output) +
+               " 2> " + quoted(errors);
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content(out),
             content(errors)};

@@ -62,6 +62,14 @@ TEST(Render, GivesTheReferencesPromptsAndTokens) {
     }
 }
 
+TEST(Render, AFullDiskIsAFailure) {
+    const Ran ran =
+        run_assay({"render", "--model", demo_file(), "-i", "-"},
+                  R"({"instruction": "x", "response": "y", "rubric": "honesty"})", "", "/dev/full");
+    EXPECT_EQ(ran.exit_code, 1);
+    EXPECT_NE(ran.errors.find("standard output"), std::string::npos) << ran.errors;
+}
+
 TEST(Render, GoesOnAfterABadLine) {
     const std::string good =
         R"({"id": "a", "instruction": "x", "response": "y", "rubric": "helpfulness"})";

@@ -55,6 +55,11 @@ TEST(Usage, WrongUsageIsNamed) {
         {{"grade", "--model", "demo", "-i", "x", "--temperature", "nan"}, "--temperature"},
         {{"grade", "--model", "demo", "-i", "x", "--top-p", "2"}, "--top-p"},
         {{"grade", "--model", "demo", "-i", "x", "--top-k", "1.5"}, "--top-k"},
+        {{"grade", "--model", "demo", "-i", "x", "--seed", "-1"}, "from 0 to 18446744073709551615"},
+        {{"grade", "--model", "demo", "-i", "x", "--seed", "18446744073709551616"}, "--seed"},
+        {{"grade", "--model", "demo", "-i", "x", "--max-new-tokens", "-0"}, "from 1 to 16777216"},
+        {{"grade", "--model", "demo", "-i", "x", "--reference", "y"}, "--reference"},
+        {{"grade", "--model", "demo", "-i", "x", "--format", "relative", "--profile", "p1"}, "p1"},
         {{"logits", "--model", "demo", "--tokens", "x"}, "--output"},
         {{"logits", "--model", "demo", "--tokens", "x", "-o", "y", "--kv", "q9"}, "--kv"},
         {{"tokenize", "--model", "demo", "--decode", "--bos"}, "--bos"},
@@ -77,7 +82,9 @@ TEST(Usage, FailuresAreOneLine) {
         {{"tokenize", "--model", "no/such/model"}, "no/such/model"},
         {{"grade", "--model", "demo", "-i", "no/such/items"}, "no/such/items"},
         {{"grade", "--model", "demo", "-i", "-", "--rubric", "no/such/rubric"}, "no/such/rubric"},
+        {{"grade", "--model", "demo", "-i", "/dev/null", "-q"}, "no items in /dev/null"},
         {{"logits", "--model", "demo", "--tokens", "no/such/ids", "-o", "x"}, "no/such/ids"},
+        {{"logits", "--model", "demo", "--tokens", "/", "-o", "x"}, "/: "},
     };
     for (const auto& [arguments, named] : cases) {
         const Ran ran = run_assay(arguments);

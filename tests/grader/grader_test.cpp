@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -35,7 +36,8 @@ public:
         EXPECT_LT(tokens.size(), context_);
     }
     void truncate(std::uint32_t length) override { tokens.resize(length); }
-    Choice choose(const Sampling&, float, bool with_logits) override {
+    Choice choose(const Sampling&, float random, bool with_logits) override {
+        drawn.push_back(random);
         const std::size_t written = tokens.size() - prompt_length_;
         Choice choice{written < script_.size() ? script_[written] : demo_tokenizer().eos_id(), {}};
         if (with_logits) {
@@ -51,6 +53,7 @@ public:
     std::string text() const { return demo_tokenizer().decode(std::span(tokens).subspan(prompt_length_)); }
 
     std::vector<TokenId> tokens;
+    std::vector<float> drawn;  // the random numbers given
     int logits_asked = 0;
 
 private:
@@ -179,15 +182,45 @@ TEST(Grader, APromptLongerThanTheContextIsUnscored) {
 }
 
 TEST(Grader, TheTailFitsHoweverCloseTheContextIs) {
+    const std::string text = "one two three four five six seven eight nine ten";
     const auto prompt = prompt_tokens(demo_tokenizer(), render(profiles().front(), absolute_item()));
-    for (std::uint32_t room = 1; room < 12; ++room) {
-        ScriptedWriter writer("one two three four five six seven eight nine ten", {{'2', 1.0f}},
-                              static_cast<std::uint32_t>(prompt.size()) + room);
+    const std::size_t tail_and_verdict = demo_tokenizer().encode("[RESULT] 2").size();
+    const std::size_t whole = demo_tokenizer().encode(text).size();
+    for (std::size_t room = 0; room < tail_and_verdict + whole + 3; ++room) {
+        ScriptedWriter writer(text, {{'2', 1.0f}}, static_cast<std::uint32_t>(prompt.size() + room));
         const Record record = Grader(writer, {}).grade(absolute_item());  // append() checks the length
-        if (record.scored()) {
-            EXPECT_EQ(std::get<Grade>(record.result).verdict, Verdict{'2'});
-        }
+        ASSERT_EQ(record.scored(), room > tail_and_verdict) << "room for " << room;
+        if (!record.scored()) continue;
+        const Grade& grade = std::get<Grade>(record.result);
+        EXPECT_EQ(grade.verdict, Verdict{'2'});
+        EXPECT_EQ(grade.tokens.generated, std::min(whole, room - tail_and_verdict)) << "room for " << room;
     }
+}
+
+TEST(Grader, AHugePromptIsUnscoredWithoutCuttingItIntoTokens) {
+    ScriptedWriter writer("Fine. [RESULT] 4", {});
+    Item item = absolute_item();
+    item.response.assign(1 << 20, 'a');
+    const Record record = Grader(writer, {}).grade(item);
+    ASSERT_FALSE(record.scored());
+    EXPECT_EQ(std::get<Unscored>(record.result).reason, "context_exceeded");
+    EXPECT_NE(std::get<Unscored>(record.result).error.find("at least"), std::string::npos);
+}
+
+TEST(Grader, RandomNumbersDependOnThePromptAlone) {
+    const auto drawn = [](const Item& item, std::uint64_t seed) {
+        ScriptedWriter writer("one two three [RESULT] 4", {{'4', 2.0f}});
+        GraderOptions options = options_of(profile_named("paper-eval"));
+        options.seed = seed;
+        grade_of(writer, item, options);
+        return writer.drawn;
+    };
+    Item renamed = absolute_item(), changed = absolute_item();
+    renamed.id = {"77", true};
+    changed.response += "!";
+    EXPECT_EQ(drawn(renamed, 1), drawn(absolute_item(), 1));
+    EXPECT_NE(drawn(changed, 1).front(), drawn(absolute_item(), 1).front());
+    EXPECT_NE(drawn(absolute_item(), 2).front(), drawn(absolute_item(), 1).front());
 }
 
 TEST(Grader, AProfileWithoutTheFormatLeavesTheItemUnscored) {

@@ -122,10 +122,27 @@ TEST(Item, ErrorsNameLineFieldAndValues) {
 
 TEST(Item, HostileLinesAreErrors) {
     EXPECT_NE(error_of(std::string(1 << 20, '[')), "no error");
-    EXPECT_NE(error_of(R"({"id": 1e999})"), "no error");
+    EXPECT_EQ(error_of(R"({"id": 1e999})"), "line 7: a number is too large");
     EXPECT_NE(error_of(R"({"instruction": "\ud800"})"), "no error");
     EXPECT_NE(error_of(R"({"id": 99999999999999999999, "instruction": "i"})"), "no error");
     EXPECT_LT(error_of("{\"" + std::string(1 << 20, 'x')).size(), 100u);
+}
+
+TEST(Item, ADefaultWithoutLevelsIsNoFaultOfTheLine) {
+    const ItemDefaults defaults{
+        .mode = {}, .rubric = Rubric{"[Is it right?]", true}, .rubric_source = "--rubric c.yaml"};
+    try {
+        parse_item(R"({"instruction": "i", "response": "r"})", 7, defaults);
+        ADD_FAILURE() << "no error";
+    } catch (const BadDefault& bad) {
+        EXPECT_STREQ(bad.what(),
+                     "--rubric c.yaml: an absolute grade needs 5 levels "
+                     "(score1_description ...), found 0");
+    }
+    EXPECT_NO_THROW(
+        parse_item(R"({"instruction": "i", "response": "r", "rubric": "honesty"})", 7, defaults));
+    EXPECT_NO_THROW(
+        parse_item(R"({"instruction": "i", "response_A": "a", "response_B": "b"})", 7, defaults));
 }
 
 TEST(Item, ABadItemKeepsItsId) {

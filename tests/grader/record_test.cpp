@@ -21,8 +21,10 @@ TEST(VerdictDistribution, ExampleOfTheSpecification) {
     EXPECT_NEAR(example().expected_score(), 3.82, rounding);
     EXPECT_EQ(example().of({'4'}), 0.62);
     EXPECT_EQ(example().likeliest(), Verdict{'4'});
-    // 0.94 from unrounded probabilities; in bits it would be 1.39.
-    EXPECT_NEAR(example().entropy(), 0.94, 0.05);
+    // The specification's 0.94 is of probabilities before they were rounded to two places.
+    const double nats = -(0.02 * std::log(0.02) + 0.25 * std::log(0.25) + 0.62 * std::log(0.62) +
+                          0.11 * std::log(0.11));
+    EXPECT_NEAR(example().entropy(), nats, rounding);
 }
 
 TEST(VerdictDistribution, ExtremesOfEntropy) {
@@ -64,7 +66,7 @@ Record absolute_record() {
                             .tokens = {1103, 226, 139},
                             .milliseconds = {12.34567, 890}},
             .profile = "hf-card",
-            .judge = {"judge", "ab12", "q4_k"},
+            .judge = {"judge", "q4_k"},
             .seed = 17,
             .warnings = {"no_reference"}};
 }
@@ -72,15 +74,13 @@ Record absolute_record() {
 TEST(Record, Absolute) {
     EXPECT_EQ(
         to_json_line(absolute_record()),
-        R"({"id":"x1","mode":"absolute","score":4,"expected_score":)" +
-            nlohmann::json(example().expected_score()).dump() +
-            R"(,"probs":{"1":0.0,"2":0.02,"3":0.25,"4":0.62,"5":0.11},"confidence":0.62,"entropy":)" +
-            nlohmann::json(example().entropy()).dump() +
-            R"(,"parse":"forced","feedback":"Good. [RESULT] 4","finish":"length",)"
-            R"("tokens":{"prompt":1103,"cached":226,"generated":139},)"
-            R"("ms":{"prefill":12.346,"decode":890.0},"profile":"hf-card",)"
-            R"("judge":{"model":"judge","sha256":"ab12","quant":"q4_k"},"seed":17,)"
-            R"("warnings":["no_reference"]})");
+        R"({"id":"x1","mode":"absolute","score":4,"expected_score":3.82)"
+        R"(,"probs":{"1":0.0,"2":0.02,"3":0.25,"4":0.62,"5":0.11},"confidence":0.62,"entropy":0.963996)"
+        R"(,"parse":"forced","feedback":"Good. [RESULT] 4","finish":"length",)"
+        R"("tokens":{"prompt":1103,"cached":226,"generated":139},)"
+        R"("ms":{"prefill":12.346,"decode":890.0},"profile":"hf-card",)"
+        R"("judge":{"model":"judge","quant":"q4_k"},"seed":17,)"
+        R"("warnings":["no_reference"]})");
 }
 
 TEST(Record, Relative) {
@@ -88,7 +88,6 @@ TEST(Record, Relative) {
     record.id = {"12", true};
     record.mode = Mode::relative;
     record.result = Grade{.verdict = {'B'}, .distribution = {Mode::relative, {0.25, 0.75}}};
-    record.judge.sha256.reset();
     const auto json = to_json(record);
     EXPECT_EQ(json["id"], 12);
     EXPECT_EQ(json["mode"], "relative");
@@ -97,10 +96,17 @@ TEST(Record, Relative) {
     EXPECT_EQ(json["probs"].dump(), R"({"A":0.25,"B":0.75})");
     EXPECT_EQ(json["confidence"], 0.75);
     EXPECT_EQ(json["parse"], "text");
-    EXPECT_EQ(json["finish"], "verdict");
+    EXPECT_EQ(json["finish"], "eos");
     EXPECT_FALSE(json.contains("score"));
     EXPECT_FALSE(json.contains("expected_score"));
-    EXPECT_FALSE(json["judge"].contains("sha256"));
+}
+
+TEST(Record, SmallProbabilitiesKeepTheirSize) {
+    Record record = absolute_record();
+    std::get<Grade>(record.result).distribution = {Mode::relative,
+                                                   {1 - 1.23456789e-9, 1.23456789e-9}};
+    std::get<Grade>(record.result).verdict = {'A'};
+    EXPECT_EQ(to_json(record)["probs"].dump(), R"({"A":1.0,"B":1.23457e-09})");
 }
 
 // The text of a judge may state another verdict than its likeliest token.

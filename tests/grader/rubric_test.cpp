@@ -118,7 +118,7 @@ TEST(Rubric, FilesThatAreNoRubric) {
               "3: expected a mapping with criteria and levels, found text");
     EXPECT_NE(load_error("criteria: a\n b: [\n").find("2: "), std::string::npos);
     EXPECT_NE(load_error("criteria: \"open").find("1: "), std::string::npos);
-    EXPECT_EQ(load_error(good + "---\n" + good), "10: a second document, a rubric file has one");
+    EXPECT_EQ(load_error(good + "---\n" + good), "11: a second document, a rubric file has one");
     EXPECT_EQ(load_error(replaced(good, "d1", "caf\xe9")), "3: invalid UTF-8");
     EXPECT_NE(load_error(""), "no error");
     EXPECT_NE(load_error(std::string(100'000, '[')), "no error");
@@ -130,7 +130,8 @@ TEST(Rubric, QuotesMustClose) {
     EXPECT_EQ(load_error(replaced(good, "Is the sum right?", "\"Is")), "2: \"criteria\"" + open);
     EXPECT_EQ(load_error(replaced(good, "'d2'", "'d2")), "4: \"score2_description\"" + open);
     EXPECT_EQ(load_error(replaced(good, "d5", "\"d5\\\"")), "8: \"score5_description\"" + open);
-    const RubricFile file(replaced(good, "'d2'", "\"a \\\"word\\\"\n\n  and it's more\"  # as one line"));
+    const RubricFile file(
+        replaced(good, "'d2'", "\"a \\\"word\\\"\n\n  and it's more\"  # as one line"));
     EXPECT_NE(load_rubric(file.path()).text.find("a \"word\"\nand it's more\n"), std::string::npos)
         << load_rubric(file.path()).text;
 }
