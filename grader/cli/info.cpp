@@ -59,6 +59,14 @@ struct Plan {
     std::optional<DeviceInfo> device;  // none: sizes alone are known
 };
 
+// What scratch depends on, as most GPUs have it.
+DeviceInfo usual_device() {
+    DeviceInfo device;
+    device.subgroup_size = 32;
+    device.max_workgroup_invocations = 1024;
+    return device;
+}
+
 // No Vulkan device is no reason not to describe a model, unless one was asked for.
 Plan make_plan(const Checkpoint& checkpoint, const RunOptions& run) {
     Plan plan;
@@ -75,7 +83,7 @@ Plan make_plan(const Checkpoint& checkpoint, const RunOptions& run) {
         if (!run.device.empty()) throw;
     }
     plan.memory =
-        plan_memory(checkpoint, plan.engine, plan.device.value_or(DeviceInfo{}), free_bytes);
+        plan_memory(checkpoint, plan.engine, plan.device.value_or(usual_device()), free_bytes);
     return plan;
 }
 
