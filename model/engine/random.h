@@ -20,7 +20,7 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
 // What a random number is drawn for. The same four give the same number in any batch, order or resumed run.
 struct Draw {
     std::uint64_t seed = 0;
-    std::uint64_t item = 0;      // a hash of the item's id
+    std::uint64_t item = 0;      // a hash of the item's prompt
     std::uint32_t sample = 0;    // of the samples of one item
     std::uint32_t position = 0;  // of the token in its sequence
 };

@@ -20,7 +20,7 @@ std::uint32_t power_of_two_from(std::uint32_t n, std::uint32_t most) { return st
 Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens, std::uint32_t queries) {
     // Sums over invocations are what a CPU implementation does worst.
     if (path == AttentionPath::automatic) path = device.is_cpu ? AttentionPath::direct : AttentionPath::cooperative;
-    const std::uint32_t subgroup = std::bit_floor(device.subgroup_size);
+    const std::uint32_t subgroup = std::bit_floor(std::max(device.subgroup_size, 1u));
     if (path == AttentionPath::direct) return {path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
     // With one token per sequence the keys are what is read, so a whole subgroup reads them side by side. With many
     // tokens rows share what is read, so each row gets few invocations.

@@ -20,6 +20,7 @@ struct File {
     // range, so that only the order of sums differs. Q8_0 moves each weight by up to 1/254 of its block's greatest, 0.4 %
     // of a standard deviation at worst; two logits of some 10 then differ by up to about a tenth.
     float least_margin;
+    friend void PrintTo(const File& file, std::ostream* out) { *out << file.name; }
 };
 
 const std::filesystem::path f16_file = std::filesystem::path(ASSAY_SOURCE_DIR) / "model/demo/demo-judge.gguf";

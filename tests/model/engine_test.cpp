@@ -52,6 +52,7 @@ double difference(const A& a, const B& b) {
 struct Variation {
     const char* name;
     nlohmann::json changes;
+    friend void PrintTo(const Variation& v, std::ostream* out) { *out << v.changes; }
 };
 
 class TinyForward : public testing::TestWithParam<Variation> {};
