@@ -29,28 +29,34 @@ bool at_verdict(std::string_view text) {
 
 std::size_t find_longest_piece(const Tokenizer& tokenizer) {
     std::size_t longest = 1;
-    for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) longest = std::max(longest, tokenizer.piece(id).size());
+    for (TokenId id = 0; id < tokenizer.vocab_size(); ++id)
+        longest = std::max(longest, tokenizer.piece(id).size());
     return longest;
 }
 
 Unscored context_exceeded(const std::string& tokens, std::uint32_t context) {
-    return {"context_exceeded", "the prompt has " + tokens + " tokens, the context " + std::to_string(context)};
+    return {"context_exceeded",
+            "the prompt has " + tokens + " tokens, the context " + std::to_string(context)};
 }
 
 Ending find_ending(const Tokenizer& tokenizer, Mode mode) {
     std::vector<std::vector<TokenId>> texts;
-    for (char verdict : legal_verdicts(mode)) texts.push_back(tokenizer.encode(std::string(marker) + " " + verdict));
+    for (char verdict : legal_verdicts(mode))
+        texts.push_back(tokenizer.encode(std::string(marker) + " " + verdict));
     Ending ending;
     const std::size_t length = texts.front().size();
     ending.tail.assign(texts.front().begin(), texts.front().end() - 1);
     for (const auto& text : texts)
-        if (text.size() != length || !std::equal(ending.tail.begin(), ending.tail.end(), text.begin()))
-            throw Error("tokenizer: verdicts of " + std::string(name(mode)) + " grading are not one token each after \"" + std::string(marker) + "\"");
+        if (text.size() != length ||
+            !std::equal(ending.tail.begin(), ending.tail.end(), text.begin()))
+            throw Error("tokenizer: verdicts of " + std::string(name(mode)) +
+                        " grading are not one token each after \"" + std::string(marker) + "\"");
     for (std::size_t i = 0; i < texts.size(); ++i) {
         const std::string symbol(1, legal_verdicts(mode)[i]);
         std::vector<TokenId> spellings{texts[i].back()};
         for (const std::string& piece : {symbol, "\u2581" + symbol})
-            if (auto id = tokenizer.find_piece(piece); id && *id != spellings.front()) spellings.push_back(*id);
+            if (auto id = tokenizer.find_piece(piece); id && *id != spellings.front())
+                spellings.push_back(*id);
         ending.spellings.push_back(spellings);
     }
     return ending;
@@ -64,7 +70,8 @@ struct Grader::Text {
     std::vector<std::size_t> token_begins;  // where in it each token's text starts
     Finish finish = Finish::length;
     Milliseconds milliseconds;
-    // Where a legal verdict followed the marker, the last time it did: its place in the text, and the logits there.
+    // Where a legal verdict followed the marker, the last time it did: its place in the text, and
+    // the logits there.
     std::size_t verdict_begin = 0;
     std::vector<float> verdict_logits;
 };
@@ -72,7 +79,8 @@ struct Grader::Text {
 GraderOptions options_of(const Profile& profile) {
     GraderOptions options;
     options.profile = &profile;
-    options.sampling = {.temperature = profile.sampling.temperature, .top_p = profile.sampling.top_p,
+    options.sampling = {.temperature = profile.sampling.temperature,
+                        .top_p = profile.sampling.top_p,
                         .repetition_penalty = profile.sampling.repetition_penalty};
     options.max_new_tokens = profile.sampling.max_new_tokens;
     return options;
@@ -86,15 +94,22 @@ std::vector<TokenId> prompt_tokens(const Tokenizer& tokenizer, const Prompt& pro
 }
 
 Grader::Grader(Writer& writer, const GraderOptions& options)
-    : writer_(writer), options_(options),
-      endings_{find_ending(writer.tokenizer(), Mode::absolute), find_ending(writer.tokenizer(), Mode::relative)},
+    : writer_(writer),
+      options_(options),
+      endings_{find_ending(writer.tokenizer(), Mode::absolute),
+               find_ending(writer.tokenizer(), Mode::relative)},
       longest_piece_(find_longest_piece(writer.tokenizer())) {}
 
 Record Grader::grade(const Item& item, const OnText& on_text) {
-    Record record{.id = item.id, .mode = item.mode, .result = Unscored{}, .profile = std::string(options_.profile->name),
-                  .judge = options_.judge, .seed = options_.seed};
+    Record record{.id = item.id,
+                  .mode = item.mode,
+                  .result = Unscored{},
+                  .profile = std::string(options_.profile->name),
+                  .judge = options_.judge,
+                  .seed = options_.seed};
     if (!options_.profile->has(item.mode)) {
-        record.result = Unscored{"unsupported_format", missing_format(*options_.profile, item.mode)};
+        record.result =
+            Unscored{"unsupported_format", missing_format(*options_.profile, item.mode)};
         return record;
     }
     const Prompt prompt = render(*options_.profile, item);
@@ -112,14 +127,15 @@ Record Grader::grade(const Item& item, const OnText& on_text) {
         record.result = context_exceeded(std::to_string(ids.size()), writer_.context());
         return record;
     }
-    const auto limit = static_cast<std::uint32_t>(std::min<std::size_t>(options_.max_new_tokens, writer_.context() - needed));
+    const auto limit = static_cast<std::uint32_t>(
+        std::min<std::size_t>(options_.max_new_tokens, writer_.context() - needed));
     record.result = judge_text(write(ids, hash(prompt.text), item.mode, limit, on_text), item.mode);
     return record;
 }
 
 // Random numbers depend on the prompt alone, so that an item gets the same text wherever it stands.
-Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t prompt_hash, Mode mode, std::uint32_t limit,
-                           const OnText& on_text) {
+Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t prompt_hash, Mode mode,
+                           std::uint32_t limit, const OnText& on_text) {
     Text text;
     text.prompt_tokens = prompt.size();
     StreamDecoder decoder(writer_.tokenizer());
@@ -134,7 +150,8 @@ Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t pro
     while (text.token_begins.size() < limit) {
         const bool verdict_due = at_verdict(text.text);
         const auto position = static_cast<std::uint32_t>(prompt.size() + text.token_begins.size());
-        const float random = uniform({.seed = options_.seed, .item = prompt_hash, .sample = 0, .position = position});
+        const float random = uniform(
+            {.seed = options_.seed, .item = prompt_hash, .sample = 0, .position = position});
         Choice choice = writer_.choose(options_.sampling, random, verdict_due);
         if (text.token_begins.empty()) {
             text.milliseconds.prefill = watch.milliseconds();
@@ -144,7 +161,9 @@ Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t pro
             text.finish = Finish::eos;
             break;
         }
-        if (verdict_due && std::ranges::any_of(spellings, [&](auto& ids) { return std::ranges::count(ids, choice.token) > 0; })) {
+        if (verdict_due && std::ranges::any_of(spellings, [&](auto& ids) {
+                return std::ranges::count(ids, choice.token) > 0;
+            })) {
             text.verdict_begin = text.text.size();
             text.verdict_logits = std::move(choice.logits);
         }
@@ -160,24 +179,32 @@ Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t pro
 Grade Grader::judge_text(Text text, Mode mode) {
     const Stopwatch watch;
     const auto stated = find_verdict(options_.parser, mode, text.text);
-    // The logits kept are those of the verdict stated if it stands where they were taken, a space aside.
-    const bool known = !text.verdict_logits.empty() && (!stated || (stated->offset >= text.verdict_begin && stated->offset <= text.verdict_begin + 1));
-    VerdictDistribution verdicts = known ? distribution(mode, text.verdict_logits) : forced(text, mode);
+    // The logits kept are those of the verdict stated if it stands where they were taken, a space
+    // aside.
+    const bool known =
+        !text.verdict_logits.empty() && (!stated || (stated->offset >= text.verdict_begin &&
+                                                     stated->offset <= text.verdict_begin + 1));
+    VerdictDistribution verdicts =
+        known ? distribution(mode, text.verdict_logits) : forced(text, mode);
     text.milliseconds.decode += watch.milliseconds();
     return {.verdict = stated ? stated->verdict : verdicts.likeliest(),
             .distribution = verdicts,
             .source = stated ? VerdictSource::text : VerdictSource::forced,
             .finish = text.finish,
             .feedback = std::move(text.text),
-            .tokens = {.prompt = text.prompt_tokens, .cached = 0, .generated = text.token_begins.size()},
+            .tokens = {.prompt = text.prompt_tokens,
+                       .cached = 0,
+                       .generated = text.token_begins.size()},
             .milliseconds = text.milliseconds};
 }
 
-// Puts the tail after the text, or in place of a marker that no verdict followed, and reads what comes next.
+// Puts the tail after the text, or in place of a marker that no verdict followed, and reads what
+// comes next.
 VerdictDistribution Grader::forced(const Text& text, Mode mode) {
     std::size_t kept = text.token_begins.size();
     if (const std::size_t unfinished = text.text.rfind(marker); unfinished != std::string::npos)
-        for (std::size_t end = text.text.size(); kept > 0 && end > unfinished; --kept) end = text.token_begins[kept - 1];
+        for (std::size_t end = text.text.size(); kept > 0 && end > unfinished; --kept)
+            end = text.token_begins[kept - 1];
     writer_.truncate(static_cast<std::uint32_t>(text.prompt_tokens + kept));
     writer_.append(ending(mode).tail);
     return distribution(mode, writer_.choose({}, 0, true).logits);

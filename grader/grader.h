@@ -34,13 +34,14 @@ using OnText = std::function<void(std::string_view)>;
 
 // How a mode's verdict is spelt in tokens.
 struct Ending {
-    std::vector<TokenId> tail;                    // "[RESULT]" and what stands between it and the verdict
-    std::vector<std::vector<TokenId>> spellings;  // tokens that say each verdict, in the order of legal_verdicts()
+    std::vector<TokenId> tail;  // "[RESULT]" and what stands between it and the verdict
+    std::vector<std::vector<TokenId>>
+        spellings;  // tokens that say each verdict, in the order of legal_verdicts()
 };
 
-// Grades items one after another. The judge writes feedback freely; if its text states no verdict, a tail with the
-// verdict's marker is put after it and the likeliest legal token taken, so that a verdict always exists. Probabilities
-// come from the raw logits where the verdict stands.
+// Grades items one after another. The judge writes feedback freely; if its text states no verdict,
+// a tail with the verdict's marker is put after it and the likeliest legal token taken, so that a
+// verdict always exists. Probabilities come from the raw logits where the verdict stands.
 class Grader {
 public:
     // Throws an Error if the vocabulary can't tell the verdicts of a mode apart by one token.
@@ -52,7 +53,8 @@ public:
 private:
     struct Text;  // what the judge wrote
 
-    Text write(const std::vector<TokenId>& prompt, std::uint64_t prompt_hash, Mode mode, std::uint32_t limit, const OnText& on_text);
+    Text write(const std::vector<TokenId>& prompt, std::uint64_t prompt_hash, Mode mode,
+               std::uint32_t limit, const OnText& on_text);
     Grade judge_text(Text text, Mode mode);
     VerdictDistribution distribution(Mode mode, std::span<const float> logits) const;
     VerdictDistribution forced(const Text& text, Mode mode);

@@ -13,7 +13,9 @@ void EngineWriter::begin(std::span<const TokenId> prompt) {
     pending_.assign(prompt.begin(), prompt.end());
 }
 
-void EngineWriter::append(std::span<const TokenId> tokens) { pending_.insert(pending_.end(), tokens.begin(), tokens.end()); }
+void EngineWriter::append(std::span<const TokenId> tokens) {
+    pending_.insert(pending_.end(), tokens.begin(), tokens.end());
+}
 
 void EngineWriter::truncate(std::uint32_t length) {
     if (length >= sequence_.length() + pending_.size()) return;
@@ -28,8 +30,12 @@ void EngineWriter::truncate(std::uint32_t length) {
 }
 
 Choice EngineWriter::choose(const Sampling& how, float random, bool with_logits) {
-    const Work work{.sequence = &sequence_, .tokens = pending_, .logits = with_logits ? Work::last : Work::nothing,
-                    .sample = true, .how = how, .random = random};
+    const Work work{.sequence = &sequence_,
+                    .tokens = pending_,
+                    .logits = with_logits ? Work::last : Work::nothing,
+                    .sample = true,
+                    .how = how,
+                    .random = random};
     std::vector<Outcome> outcome = engine_.step({&work, 1});
     pending_.clear();
     return {outcome[0].token, std::move(outcome[0].logits)};

@@ -13,17 +13,18 @@ struct Choice {
     std::vector<float> logits;  // raw, one per token of the vocabulary
 };
 
-// A text that a language model writes on: what grading needs of one. The engine is behind it in earnest, a script in tests.
+// A text that a language model writes on: what grading needs of one. The engine is behind it in
+// earnest, a script in tests.
 class Writer {
 public:
     virtual ~Writer() = default;
 
     virtual const Tokenizer& tokenizer() const = 0;
-    virtual std::uint32_t context() const = 0;                   // tokens a text may have
-    virtual bool ends_text(TokenId token) const = 0;             // an end-of-sequence token of the model
-    virtual void begin(std::span<const TokenId> prompt) = 0;     // a new text
-    virtual void append(std::span<const TokenId> tokens) = 0;    // to the text
-    virtual void truncate(std::uint32_t length) = 0;             // to this many tokens
+    virtual std::uint32_t context() const = 0;        // tokens a text may have
+    virtual bool ends_text(TokenId token) const = 0;  // an end-of-sequence token of the model
+    virtual void begin(std::span<const TokenId> prompt) = 0;   // a new text
+    virtual void append(std::span<const TokenId> tokens) = 0;  // to the text
+    virtual void truncate(std::uint32_t length) = 0;           // to this many tokens
     // The token that follows; it is not appended. `random` in [0, 1) is what sampling draws from.
     virtual Choice choose(const Sampling& how, float random, bool with_logits) = 0;
 };
@@ -31,7 +32,8 @@ public:
 // A Writer over one sequence of an engine.
 class EngineWriter : public Writer {
 public:
-    EngineWriter(Engine& engine, const Tokenizer& tokenizer) : engine_(engine), tokenizer_(tokenizer), sequence_(engine) {}
+    EngineWriter(Engine& engine, const Tokenizer& tokenizer)
+        : engine_(engine), tokenizer_(tokenizer), sequence_(engine) {}
 
     const Tokenizer& tokenizer() const override { return tokenizer_; }
     std::uint32_t context() const override { return engine_.options().context; }

@@ -10,7 +10,8 @@ namespace {
 std::uint64_t element_bytes(Cache format) { return format == Cache::f32 ? 4 : 2; }
 
 std::uint64_t side_bytes(const Config& config, Cache format, std::uint32_t blocks) {
-    return std::uint64_t{blocks} * ops::block_slots * config.num_key_value_heads * config.head_dim * element_bytes(format);
+    return std::uint64_t{blocks} * ops::block_slots * config.num_key_value_heads * config.head_dim *
+           element_bytes(format);
 }
 
 }  // namespace
@@ -20,21 +21,29 @@ std::uint64_t KvCache::bytes(const Config& config, Cache format, std::uint32_t b
 }
 
 KvCache::KvCache(Device& device, const Config& config, Cache format, std::uint32_t blocks)
-    : format_(format), kv_heads_(config.num_key_value_heads), side_bytes_(side_bytes(config, format, blocks)) {
+    : format_(format),
+      kv_heads_(config.num_key_value_heads),
+      side_bytes_(side_bytes(config, format, blocks)) {
     for (std::uint32_t i = 0; i < config.num_hidden_layers; ++i)
-        layers_.emplace_back(device, 2 * side_bytes_, Memory::device, "KV cache of layer " + std::to_string(i));
-    for (std::uint32_t block = blocks; block > 0; --block) free_.push_back(block - 1);  // the lowest is given out first
+        layers_.emplace_back(device, 2 * side_bytes_, Memory::device,
+                             "KV cache of layer " + std::to_string(i));
+    for (std::uint32_t block = blocks; block > 0; --block)
+        free_.push_back(block - 1);  // the lowest is given out first
 }
 
 ops::KeysValues KvCache::layer(std::uint32_t index) const {
     const std::uint64_t address = layers_[index].address();
-    return {.keys = {address}, .values = {address + side_bytes_}, .format = format_, .kv_heads = kv_heads_};
+    return {.keys = {address},
+            .values = {address + side_bytes_},
+            .format = format_,
+            .kv_heads = kv_heads_};
 }
 
 void KvCache::grow(std::vector<std::uint32_t>& blocks, std::uint32_t positions) {
     const std::uint32_t needed = blocks_for(positions);
     if (needed > blocks.size() && needed - blocks.size() > free_.size())
-        throw Error("KV cache: " + std::to_string(needed - blocks.size()) + " more blocks asked for, " + std::to_string(free_.size()) + " free");
+        throw Error("KV cache: " + std::to_string(needed - blocks.size()) +
+                    " more blocks asked for, " + std::to_string(free_.size()) + " free");
     while (blocks.size() < needed) {
         blocks.push_back(free_.back());
         free_.pop_back();

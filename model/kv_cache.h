@@ -7,27 +7,30 @@
 
 namespace assay {
 
-// The keys and values of every layer, in blocks of ops::block_slots positions that sequences own (paged attention,
-// Kwon et al. 2023).
+// The keys and values of every layer, in blocks of ops::block_slots positions that sequences own
+// (paged attention, Kwon et al. 2023).
 class KvCache {
 public:
     KvCache(Device& device, const Config& config, Cache format, std::uint32_t blocks);
 
     ops::KeysValues layer(std::uint32_t index) const;
 
-    // Blocks to hold `positions` of a sequence, added to those it has. Throws an Error when there are too few.
+    // Blocks to hold `positions` of a sequence, added to those it has. Throws an Error when there
+    // are too few.
     void grow(std::vector<std::uint32_t>& blocks, std::uint32_t positions);
     // Takes back the blocks beyond those that `positions` need.
     void shrink(std::vector<std::uint32_t>& blocks, std::uint32_t positions);
 
-    static std::uint32_t blocks_for(std::uint32_t positions) { return (positions + ops::block_slots - 1) / ops::block_slots; }
+    static std::uint32_t blocks_for(std::uint32_t positions) {
+        return (positions + ops::block_slots - 1) / ops::block_slots;
+    }
     static std::uint64_t bytes(const Config& config, Cache format, std::uint32_t blocks);
 
 private:
     Cache format_;
     std::uint32_t kv_heads_;
-    std::uint64_t side_bytes_;      // of the keys, or the values, of one layer
-    std::vector<Buffer> layers_;    // keys, then values
+    std::uint64_t side_bytes_;    // of the keys, or the values, of one layer
+    std::vector<Buffer> layers_;  // keys, then values
     std::vector<std::uint32_t> free_;
 };
 

@@ -19,7 +19,8 @@ struct MemoryPlan {
     bool fits() const { return total() <= free; }
 };
 
-MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& options, const DeviceInfo& device, std::uint64_t free_bytes);
+MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& options,
+                       const DeviceInfo& device, std::uint64_t free_bytes);
 
 // Throws an Error with the numbers and what can be done unless the plan fits.
 void require_fit(const MemoryPlan& plan, const EngineOptions& options, const DeviceInfo& device);

@@ -32,21 +32,23 @@ struct Weights {
     std::vector<Buffer> memory;
 };
 
-// Where a weight is NaN or infinite: "model.layers.1.mlp.up_proj.weight: row 3, column 7 is nan". Decodes every weight,
-// so it is for the time after something went wrong.
+// Where a weight is NaN or infinite: "model.layers.1.mlp.up_proj.weight: row 3, column 7 is nan".
+// Decodes every weight, so it is for the time after something went wrong.
 std::optional<std::string> find_broken_weight(Stream& stream, const Weights& weights);
 
 // Called while weights are loaded, with bytes of the file.
 using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 // Streams a checkpoint's weights to the device. Positions up to `context` can be computed.
-Weights load_weights(Device& device, const Checkpoint& checkpoint, std::uint32_t context, const LoadProgress& progress = {});
+Weights load_weights(Device& device, const Checkpoint& checkpoint, std::uint32_t context,
+                     const LoadProgress& progress = {});
 
 // Bytes that load_weights() takes on the device.
 std::uint64_t weight_bytes(const Checkpoint& checkpoint, std::uint32_t context);
 
-// The cosine and sine of position / rope_scaling_factor * rope_theta^(-2i / head_dim), in the order (position, i, 2), computed
-// in the precision of the reference implementation: float frequencies and angles.
+// The cosine and sine of position / rope_scaling_factor * rope_theta^(-2i / head_dim), in the order
+// (position, i, 2), computed in the precision of the reference implementation: float frequencies
+// and angles.
 std::vector<float> rope_angles(const Config& config, std::uint32_t context);
 
 // One step: the new tokens of every sequence laid end to end, and where each goes in the KV cache.
@@ -56,10 +58,12 @@ struct Batch {
     ops::Attended attended;
 };
 
-// Mistral 7B (arXiv:2310.06825), and Llama 2 (arXiv:2307.09288), which is the same without a sliding window.
+// Mistral 7B (arXiv:2310.06825), and Llama 2 (arXiv:2307.09288), which is the same without a
+// sliding window.
 class Mistral {
 public:
-    Mistral(const Config& config, Weights weights) : config_(config), weights_(std::move(weights)) {}
+    Mistral(const Config& config, Weights weights)
+        : config_(config), weights_(std::move(weights)) {}
 
     // The logits of the wanted rows: (R, vocab_size).
     Tensor logits(Stream&, const Batch&, const KvCache&) const;
@@ -69,7 +73,8 @@ public:
 
 private:
     void block(Stream&, const Layer&, const Tensor& x, const Batch&, const ops::KeysValues&) const;
-    void self_attention(Stream&, const Attention&, const Tensor& h, const Tensor& x, const Batch&, const ops::KeysValues&) const;
+    void self_attention(Stream&, const Attention&, const Tensor& h, const Tensor& x, const Batch&,
+                        const ops::KeysValues&) const;
     void feed_forward(Stream&, const FeedForward&, const Tensor& h, const Tensor& x) const;
 
     Config config_;

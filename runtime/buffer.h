@@ -19,8 +19,9 @@ enum class Memory {
     download,  // written by kernels, read by the host
 };
 
-// A block of memory that kernels reach by address. Freed on destruction, when no kernel may still use it.
-// 64 KiB beyond its end belong to it too: a CPU implementation may read past the end of what it is given.
+// A block of memory that kernels reach by address. Freed on destruction, when no kernel may still
+// use it. 64 KiB beyond its end belong to it too: a CPU implementation may read past the end of
+// what it is given.
 class Buffer {
 public:
     Buffer();  // no memory

@@ -18,29 +18,31 @@ class Context;
 
 // What `assay devices` tells of a Vulkan device.
 struct DeviceInfo {
-    std::uint32_t index = 0;           // as --device takes it
-    std::string name, driver, kind;    // kind: "discrete GPU", "integrated GPU", "virtual GPU", "CPU"
-    std::string api_version;           // "1.3.255"
-    std::uint64_t memory_bytes = 0;    // device-local memory
+    std::uint32_t index = 0;         // as --device takes it
+    std::string name, driver, kind;  // kind: "discrete GPU", "integrated GPU", "virtual GPU", "CPU"
+    std::string api_version;         // "1.3.255"
+    std::uint64_t memory_bytes = 0;  // device-local memory
     std::uint64_t memory_free_bytes = 0;
     std::uint32_t subgroup_size = 0;
     std::uint32_t max_workgroup_invocations = 0;
     std::uint32_t shared_memory_bytes = 0;
-    bool is_cpu = false;               // a CPU implementation such as lavapipe
-    bool unified_memory = false;       // the host reaches all device memory
-    std::vector<std::string> missing;  // required features it lacks; empty if Assay can use it
-    std::map<std::string, bool> tiers; // optional abilities by name, and whether it has them
+    bool is_cpu = false;                // a CPU implementation such as lavapipe
+    bool unified_memory = false;        // the host reaches all device memory
+    std::vector<std::string> missing;   // required features it lacks; empty if Assay can use it
+    std::map<std::string, bool> tiers;  // optional abilities by name, and whether it has them
 };
 
 // Every Vulkan device, usable or not, the fastest usable one first.
 std::vector<DeviceInfo> list_devices();
 
 struct DeviceOptions {
-    std::string select{};                        // an index or part of a name; empty: the fastest
-    bool validation = false;                     // core, synchronisation validation; messages are kept
-    std::span<const Spirv> bound_kernels{};      // run these, whose buffers are bound through descriptors (tests)
-    bool omit_barriers = false;                  // record no barriers (a test that validation notices)
-    std::uint32_t subgroup_size = 0;             // force one, where the device offers a range; 0: the device's own
+    std::string select{};     // an index or part of a name; empty: the fastest
+    bool validation = false;  // core, synchronisation validation; messages are kept
+    std::span<const Spirv>
+        bound_kernels{};         // run these, whose buffers are bound through descriptors (tests)
+    bool omit_barriers = false;  // record no barriers (a test that validation notices)
+    std::uint32_t subgroup_size =
+        0;  // force one, where the device offers a range; 0: the device's own
     std::filesystem::path pipeline_cache_folder{};  // empty: compiled pipelines are not kept
 };
 
@@ -54,9 +56,9 @@ public:
     Device& operator=(const Device&) = delete;
 
     const DeviceInfo& info() const;
-    std::uint64_t free_bytes() const;         // device-local memory the driver still offers
-    double compile_seconds() const;           // spent building pipelines so far
-    std::uint64_t allocated_bytes() const;    // device memory held now
+    std::uint64_t free_bytes() const;       // device-local memory the driver still offers
+    double compile_seconds() const;         // spent building pipelines so far
+    std::uint64_t allocated_bytes() const;  // device memory held now
     std::uint64_t peak_allocated_bytes() const;
 
     // What the validation layers have said since the last call; always empty without validation.

@@ -3,6 +3,7 @@
 namespace assay {
 namespace {
 
+// clang-format off
 constexpr FormatInfo table_row(Format format) {
     switch (format) {
     //                          name    block        unit  ggml  safetensors
@@ -15,6 +16,7 @@ constexpr FormatInfo table_row(Format format) {
     }
     return {};
 }
+// clang-format on
 
 constexpr std::array<FormatInfo, axis_size<Format>> table = [] {
     std::array<FormatInfo, axis_size<Format>> rows{};
@@ -38,7 +40,8 @@ std::optional<Format> format_from_ggml(std::uint32_t type) {
 }
 
 std::optional<Format> format_from_safetensors(std::string_view dtype) {
-    return find([=](const FormatInfo& f) { return !dtype.empty() && f.safetensors_dtype == dtype; });
+    return find(
+        [=](const FormatInfo& f) { return !dtype.empty() && f.safetensors_dtype == dtype; });
 }
 
 std::uint64_t row_bytes(Format format, std::uint64_t columns) {

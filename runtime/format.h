@@ -7,7 +7,8 @@
 
 namespace assay {
 
-// How a weight format is stored in model files. `Format` itself is the FORMAT axis of the variant table.
+// How a weight format is stored in model files. `Format` itself is the FORMAT axis of the variant
+// table.
 struct FormatInfo {
     std::string_view name;
     std::uint32_t block_size;            // weights in a block

@@ -26,14 +26,16 @@ std::string profile_table(const std::vector<ProfileEvent>& events, double peak_b
     double total = 0;
     for (const ProfileEvent& event : events) total += event.seconds;
     char line[160];
-    std::snprintf(line, sizeof line, "%-24s %8s %10s %6s %9s %9s %7s\n", "kernel", "calls", "ms", "share", "GB/s", "GFLOP/s", "of peak");
+    std::snprintf(line, sizeof line, "%-24s %8s %10s %6s %9s %9s %7s\n", "kernel", "calls", "ms",
+                  "share", "GB/s", "GFLOP/s", "of peak");
     std::string text = line;
     for (const ProfileRow& row : summarise(events)) {
         const double rate = row.seconds > 0 ? row.cost.bytes / row.seconds : 0;
         const double flops = row.seconds > 0 ? row.cost.flops / row.seconds : 0;
-        std::snprintf(line, sizeof line, "%-24s %8llu %10.2f %5.1f%% %9.2f %9.2f", row.kernel.c_str(),
-                      static_cast<unsigned long long>(row.calls), row.seconds * 1e3, total > 0 ? 100 * row.seconds / total : 0,
-                      rate * 1e-9, flops * 1e-9);
+        std::snprintf(line, sizeof line, "%-24s %8llu %10.2f %5.1f%% %9.2f %9.2f",
+                      row.kernel.c_str(), static_cast<unsigned long long>(row.calls),
+                      row.seconds * 1e3, total > 0 ? 100 * row.seconds / total : 0, rate * 1e-9,
+                      flops * 1e-9);
         text += line;
         if (peak_bytes_per_second > 0) {
             std::snprintf(line, sizeof line, " %6.1f%%", 100 * rate / peak_bytes_per_second);
@@ -52,9 +54,10 @@ std::string chrome_trace(const std::vector<ProfileEvent>& events) {
     for (std::size_t i = 0; i < events.size(); ++i) {
         const ProfileEvent& e = events[i];
         std::snprintf(row, sizeof row,
-                      "%s\n{\"name\":\"%.*s\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"bytes\":%.0f,\"flops\":%.0f}}",
-                      i ? "," : "", static_cast<int>(e.kernel.size()), e.kernel.data(), (e.start_seconds - first) * 1e6, e.seconds * 1e6,
-                      e.cost.bytes, e.cost.flops);
+                      "%s\n{\"name\":\"%.*s\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":"
+                      "%.3f,\"args\":{\"bytes\":%.0f,\"flops\":%.0f}}",
+                      i ? "," : "", static_cast<int>(e.kernel.size()), e.kernel.data(),
+                      (e.start_seconds - first) * 1e6, e.seconds * 1e6, e.cost.bytes, e.cost.flops);
         text += row;
     }
     return text + "\n]}\n";

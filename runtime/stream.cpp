@@ -10,23 +10,29 @@
 namespace assay {
 namespace {
 
-constexpr std::uint64_t alignment = 256;               // of every tensor: more than any device's minimum
+constexpr std::uint64_t alignment = 256;  // of every tensor: more than any device's minimum
 constexpr std::uint64_t block_bytes = 16 * 1024 * 1024;  // the least a growing arena asks for
 constexpr std::uint64_t guard_bytes = 256;
 constexpr std::byte guard_byte{0xa5};
 
-std::uint64_t align_up(std::uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+std::uint64_t align_up(std::uint64_t bytes) {
+    return (bytes + alignment - 1) / alignment * alignment;
+}
 
 }  // namespace
 
 Stream::Stream(Device& device, const StreamOptions& options)
-    : device_(device), options_(options), recorder_(std::make_unique<vk::Recorder>(device.context(), options.profile)) {}
+    : device_(device),
+      options_(options),
+      recorder_(std::make_unique<vk::Recorder>(device.context(), options.profile)) {}
 
 Stream::~Stream() = default;
 
 // Finds room in the last block or opens a new one; a later block is empty and may be reopened.
 template <class Blocks>
-static std::pair<std::size_t, std::uint64_t> place(Device& device, Blocks& blocks, std::uint64_t bytes, Memory memory, const char* name) {
+static std::pair<std::size_t, std::uint64_t> place(Device& device, Blocks& blocks,
+                                                   std::uint64_t bytes, Memory memory,
+                                                   const char* name) {
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         const bool last_in_use = i + 1 == blocks.size() || blocks[i + 1].used == 0;
         if (last_in_use && blocks[i].used + bytes <= blocks[i].buffer.bytes()) {
@@ -42,11 +48,13 @@ Tensor Stream::scratch(std::uint32_t rows, std::uint32_t row_size) {
     const Tensor shape{0, {rows, row_size, 1}};
     const std::uint64_t bytes = align_up(shape.bytes());
     const std::uint64_t guard = options_.guard ? guard_bytes : 0;
-    auto [block, offset] = place(device_, scratch_, bytes + guard, options_.guard ? Memory::download : Memory::device, "scratch");
+    auto [block, offset] = place(device_, scratch_, bytes + guard,
+                                 options_.guard ? Memory::download : Memory::device, "scratch");
     const std::uint64_t begin = scratch_[block].buffer.address() + offset;
     live_.push_back({block, begin, begin + shape.bytes()});
     if (options_.guard) {
-        const auto rest = scratch_[block].buffer.host().subspan(offset + shape.bytes(), bytes + guard - shape.bytes());
+        const auto rest = scratch_[block].buffer.host().subspan(offset + shape.bytes(),
+                                                                bytes + guard - shape.bytes());
         std::ranges::fill(rest, guard_byte);
     }
     std::uint64_t used = 0;
@@ -71,17 +79,22 @@ void Stream::check_guards() const {
     for (std::size_t i = 0; i < live_.size(); ++i) {
         const Block& block = scratch_[live_[i].block];
         const std::uint64_t first = live_[i].end - block.buffer.address();
-        const std::uint64_t size = align_up(live_[i].end - live_[i].begin) - (live_[i].end - live_[i].begin) + guard_bytes;
+        const std::uint64_t size =
+            align_up(live_[i].end - live_[i].begin) - (live_[i].end - live_[i].begin) + guard_bytes;
         const auto words = block.buffer.host().subspan(first, size);
         if (!std::ranges::all_of(words, [](std::byte b) { return b == guard_byte; }))
-            throw Error("scratch tensor " + std::to_string(i) + ": something was written beyond its end");
+            throw Error("scratch tensor " + std::to_string(i) +
+                        ": something was written beyond its end");
     }
 }
 
 Tensor Stream::upload_bytes(std::span<const std::byte> bytes) {
-    auto [block, offset] = place(device_, uploads_, align_up(bytes.size()), Memory::upload, "upload");
-    if (!bytes.empty()) std::memcpy(uploads_[block].buffer.host().data() + offset, bytes.data(), bytes.size());
-    return {uploads_[block].buffer.address() + offset, {static_cast<std::uint32_t>(bytes.size() / 4), 1, 1}};
+    auto [block, offset] =
+        place(device_, uploads_, align_up(bytes.size()), Memory::upload, "upload");
+    if (!bytes.empty())
+        std::memcpy(uploads_[block].buffer.host().data() + offset, bytes.data(), bytes.size());
+    return {uploads_[block].buffer.address() + offset,
+            {static_cast<std::uint32_t>(bytes.size() / 4), 1, 1}};
 }
 
 void Stream::copy(const Tensor& from, const Tensor& to) {
@@ -90,20 +103,24 @@ void Stream::copy(const Tensor& from, const Tensor& to) {
 }
 
 void Stream::download_bytes(const Tensor& from, std::span<std::byte> to) {
-    if (from.bytes() != to.size()) throw std::logic_error("download: the tensor and its destination differ in size");
-    auto [block, offset] = place(device_, downloads_, align_up(to.size()), Memory::download, "download");
+    if (from.bytes() != to.size())
+        throw std::logic_error("download: the tensor and its destination differ in size");
+    auto [block, offset] =
+        place(device_, downloads_, align_up(to.size()), Memory::download, "download");
     recorder_->copy(from.address, downloads_[block].buffer.address() + offset, to.size());
     pending_downloads_.push_back({block, {offset, to}});
 }
 
 MemoryAccess Stream::extent(std::uint64_t address) const {
-    // Later tensors may lie in a reused place, so the newest that holds the address is the one meant.
+    // Later tensors may lie in a reused place, so the newest that holds the address is the one
+    // meant.
     for (auto live = live_.rbegin(); live != live_.rend(); ++live)
         if (live->begin <= address && address < live->end) return {address, live->end};
     return {address, device_.context().find_range(address).end};
 }
 
-void Stream::record(std::uint16_t kernel, const Constants& constants, std::span<const std::byte> params, Grid groups, Cost cost) {
+void Stream::record(std::uint16_t kernel, const Constants& constants,
+                    std::span<const std::byte> params, Grid groups, Cost cost) {
     if (groups.x == 0 || groups.y == 0 || groups.z == 0) return;
     std::vector<MemoryAccess> touched;
     for (const PointerAccess& pointer : device_.context().pipelines().kernel(kernel).accesses) {
@@ -117,7 +134,9 @@ void Stream::record(std::uint16_t kernel, const Constants& constants, std::span<
     recorder_->dispatch(kernel, constants, params, touched, groups, cost);
 }
 
-double Stream::most_flops() const { return options_.dispatch_seconds * recorder_->cost_per_second(); }
+double Stream::most_flops() const {
+    return options_.dispatch_seconds * recorder_->cost_per_second();
+}
 
 Ticket Stream::submit() { return Ticket{recorder_->submit()}; }
 
@@ -126,7 +145,8 @@ void Stream::wait(Ticket ticket) { recorder_->wait(static_cast<std::uint64_t>(ti
 void Stream::wait() {
     recorder_->wait(recorder_->submit());
     for (auto& [block, download] : pending_downloads_)
-        std::memcpy(download.to.data(), downloads_[block].buffer.host().data() + download.offset, download.to.size());
+        std::memcpy(download.to.data(), downloads_[block].buffer.host().data() + download.offset,
+                    download.to.size());
     if (options_.guard) check_guards();
     end_step();
 }
@@ -144,7 +164,8 @@ void Stream::end_step() noexcept {
 }
 
 void Stream::reserve(std::uint64_t bytes) {
-    scratch_.push_back({Buffer(device_, bytes, options_.guard ? Memory::download : Memory::device, "scratch"), 0});
+    scratch_.push_back(
+        {Buffer(device_, bytes, options_.guard ? Memory::download : Memory::device, "scratch"), 0});
 }
 
 const std::vector<ProfileEvent>& Stream::profile() const { return recorder_->events(); }

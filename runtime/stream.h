@@ -29,7 +29,8 @@ struct StreamOptions {
 // Stands for work handed to the device, for wait().
 enum class Ticket : std::uint64_t {};
 
-// Records the dispatches of one step, submits them in bounded pieces, and owns their scratch memory.
+// Records the dispatches of one step, submits them in bounded pieces, and owns their scratch
+// memory.
 class Stream {
 public:
     explicit Stream(Device& device, const StreamOptions& options = {});
@@ -41,13 +42,14 @@ public:
 
     // Barriers follow from what earlier dispatches did to the memory this one touches.
     template <class Params>
-    void dispatch(const Variant<Params>& kernel, const Params& params, Grid groups, Cost cost = {}) {
+    void dispatch(const Variant<Params>& kernel, const Params& params, Grid groups,
+                  Cost cost = {}) {
         static_assert(sizeof(Params) <= 128, "what every device offers for push constants");
         record(kernel.index, kernel.constants, std::as_bytes(std::span(&params, 1)), groups, cost);
     }
 
-    // Operations of one dispatch that take dispatch_seconds on this device, as far as was measured. What is larger should be
-    // cut into several, since desktop drivers kill what runs for seconds.
+    // Operations of one dispatch that take dispatch_seconds on this device, as far as was measured.
+    // What is larger should be cut into several, since desktop drivers kill what runs for seconds.
     double most_flops() const;
 
     // Room for 4-byte elements, contents undefined, valid until its scope ends.
@@ -83,9 +85,10 @@ public:
 
     Ticket submit();           // hands what is recorded to the device
     void wait(Ticket ticket);  // until that work is done
-    void abandon() noexcept;   // ends a step that failed: what is recorded is dropped, downloads are not filled
+    void abandon() noexcept;  // ends a step that failed: what is recorded is dropped, downloads are
+                              // not filled
     void reserve(std::uint64_t bytes);  // of scratch, in one piece
-    void wait();               // submits, waits for everything, ends the step: uploads and scratch are gone
+    void wait();  // submits, waits for everything, ends the step: uploads and scratch are gone
 
     std::uint64_t scratch_peak_bytes() const { return scratch_peak_; }
     const std::vector<ProfileEvent>& profile() const;  // of the steps waited for so far
@@ -105,7 +108,8 @@ private:
         std::span<std::byte> to;
     };
 
-    void record(std::uint16_t kernel, const Constants& constants, std::span<const std::byte> params, Grid groups, Cost cost);
+    void record(std::uint16_t kernel, const Constants& constants, std::span<const std::byte> params,
+                Grid groups, Cost cost);
     Tensor upload_bytes(std::span<const std::byte> bytes);
     void download_bytes(const Tensor& from, std::span<std::byte> to);
     void release_to(std::size_t mark);

@@ -6,8 +6,8 @@
 
 namespace assay {
 
-// A view of 4-byte elements in device memory. It owns nothing, copies freely, and dies with the scope
-// that made it.
+// A view of 4-byte elements in device memory. It owns nothing, copies freely, and dies with the
+// scope that made it.
 struct Tensor {
     std::uint64_t address = 0;
     std::array<std::uint32_t, 3> shape{1, 1, 1};  // outermost first: (tokens, heads, head_dim)
@@ -18,7 +18,9 @@ struct Tensor {
     std::uint64_t bytes() const { return size() * 4; }
 
     // The same rows seen as (rows, count, row_size / count).
-    Tensor heads(std::uint32_t count) const { return {address, {rows(), count, row_size() / count}}; }
+    Tensor heads(std::uint32_t count) const {
+        return {address, {rows(), count, row_size() / count}};
+    }
 
     // Rows first ... first + count - 1.
     Tensor slice(std::uint32_t first, std::uint32_t count) const {
@@ -27,7 +29,8 @@ struct Tensor {
 
     // A kernel's parameter struct takes a tensor where it has a pointer.
     template <class T>
-    operator shader::Pointer<T>() const {  // NOLINT(google-explicit-constructor): that is its purpose
+    operator shader::Pointer<T>()
+        const {  // NOLINT(google-explicit-constructor): that is its purpose
         return {address};
     }
 };
@@ -40,7 +43,10 @@ struct Weight {
     std::uint32_t out_dim = 0, in_dim = 0;
     Format format{};
 
-    std::uint64_t bytes() const { return std::uint64_t{out_dim + panel_rows - 1} / panel_rows * panel_rows * row_bytes(format, in_dim); }
+    std::uint64_t bytes() const {
+        return std::uint64_t{out_dim + panel_rows - 1} / panel_rows * panel_rows *
+               row_bytes(format, in_dim);
+    }
     template <class T>
     operator shader::Pointer<T>() const {  // NOLINT(google-explicit-constructor)
         return {address};

@@ -1,6 +1,6 @@
-// Writes bindings.glsl: for each parameter struct a macro BIND_<struct> that declares one storage buffer
-// per pointer, in the order of the struct, so that kernels can be built with their buffers bound through
-// descriptors instead of reached by address.
+// Writes bindings.glsl: for each parameter struct a macro BIND_<struct> that declares one storage
+// buffer per pointer, in the order of the struct, so that kernels can be built with their buffers
+// bound through descriptors instead of reached by address.
 //
 //   bind_params <bindings.glsl> <shared header>...
 #include <fstream>
@@ -28,10 +28,13 @@ int main(int argc, char** argv) {
                 inside = true;
                 binding = 0;
             } else if (inside && std::regex_match(line, match, pointer_line)) {
-                const std::string access = match[1] == "In" ? "readonly " : match[1] == "Out" ? "writeonly " : "";
+                const std::string access = match[1] == "In"    ? "readonly "
+                                           : match[1] == "Out" ? "writeonly "
+                                                               : "";
                 const std::string type = match[2], name = match[3];
-                out << " layout(set = 0, binding = " << binding++ << ", scalar) " << access << "buffer Bound_" << name
-                    << " { " << type << " data[]; } bound_" << name << ";";
+                out << " layout(set = 0, binding = " << binding++ << ", scalar) " << access
+                    << "buffer Bound_" << name << " { " << type << " data[]; } bound_" << name
+                    << ";";
             } else if (inside && line.starts_with("}")) {
                 out << "\n";
                 inside = false;

@@ -53,8 +53,12 @@ private:
 struct Work {
     Sequence* sequence = nullptr;
     std::span<const TokenId> tokens;
-    enum Wanted : std::uint8_t { nothing, last, all } logits = nothing;  // raw logits to the host: of the last or all of the new tokens
-    bool sample = false;                                                  // choose the token that follows
+    enum Wanted : std::uint8_t {
+        nothing,
+        last,
+        all
+    } logits = nothing;   // raw logits to the host: of the last or all of the new tokens
+    bool sample = false;  // choose the token that follows
     Sampling how{};
     float random = 0;  // in [0, 1), see uniform()
 };
@@ -68,9 +72,9 @@ class Engine {
 public:
     Engine(Device& device, const Mistral& model, const EngineOptions& options);
 
-    // One forward pass over the new tokens of all, at least one each; as several if they are more than a chunk. Throws an
-    // Error when a sequence would outgrow the context, when the cache is full, or when a logit asked for is not a number;
-    // every sequence is then as before.
+    // One forward pass over the new tokens of all, at least one each; as several if they are more
+    // than a chunk. Throws an Error when a sequence would outgrow the context, when the cache is
+    // full, or when a logit asked for is not a number; every sequence is then as before.
     std::vector<Outcome> step(std::span<const Work> work);
 
     const Mistral& model() const { return model_; }
@@ -81,7 +85,8 @@ private:
     friend class Sequence;
     struct Piece;
     std::vector<Outcome> compute(std::span<const Work> work);
-    void run(std::span<const Piece> pieces, std::span<const Work> work, std::vector<Outcome>& outcomes);
+    void run(std::span<const Piece> pieces, std::span<const Work> work,
+             std::vector<Outcome>& outcomes);
 
     Device& device_;
     const Mistral& model_;
@@ -94,6 +99,7 @@ private:
 std::uint32_t default_prefill_chunk(const DeviceInfo& device);
 
 // Scratch of the widest step, which an Engine reserves.
-std::uint64_t scratch_bytes(const Config& config, const EngineOptions& options, const DeviceInfo& device);
+std::uint64_t scratch_bytes(const Config& config, const EngineOptions& options,
+                            const DeviceInfo& device);
 
 }  // namespace assay

@@ -14,81 +14,122 @@ struct Shape {
     std::uint32_t rows;       // query rows of one key-value head
 };
 
-std::uint32_t power_of_two_from(std::uint32_t n, std::uint32_t most) { return std::min(std::bit_ceil(n), most); }
+std::uint32_t power_of_two_from(std::uint32_t n, std::uint32_t most) {
+    return std::min(std::bit_ceil(n), most);
+}
 
 // `queries` is the most (token, head) pairs of a tile that read one key-value head.
-Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens, std::uint32_t queries) {
+Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens,
+            std::uint32_t queries) {
     // Sums over invocations are what a CPU implementation does worst.
-    if (path == AttentionPath::automatic) path = device.is_cpu ? AttentionPath::direct : AttentionPath::cooperative;
+    if (path == AttentionPath::automatic)
+        path = device.is_cpu ? AttentionPath::direct : AttentionPath::cooperative;
     const std::uint32_t subgroup = std::bit_floor(std::max(device.subgroup_size, 1u));
-    if (path == AttentionPath::direct) return {path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
-    // With one token per sequence the keys are what is read, so a whole subgroup reads them side by side. With many
-    // tokens rows share what is read, so each row gets few invocations.
-    const std::uint32_t workgroup = std::max(128u, subgroup), lanes = tile_tokens > 1 ? std::min(4u, subgroup) : subgroup;
+    if (path == AttentionPath::direct)
+        return {path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
+    // With one token per sequence the keys are what is read, so a whole subgroup reads them side by
+    // side. With many tokens rows share what is read, so each row gets few invocations.
+    const std::uint32_t workgroup = std::max(128u, subgroup),
+                        lanes = tile_tokens > 1 ? std::min(4u, subgroup) : subgroup;
     return {path, workgroup, workgroup / lanes};
 }
 
-constexpr std::uint32_t split_keys = 512;  // per workgroup, when there are too few workgroups without
+constexpr std::uint32_t split_keys =
+    512;  // per workgroup, when there are too few workgroups without
 
 // Splitting keys pays while it adds workgroups to a device that has room for them.
 std::uint32_t enough_groups(const DeviceInfo& device) { return device.is_cpu ? 16 : 512; }
 
 }  // namespace
 
-std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const QueryRun> runs, std::uint32_t group) {
+std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const QueryRun> runs,
+                                          std::uint32_t group) {
     std::uint32_t most = 0;
     for (const QueryRun& run : runs) most = std::max(most, run.tokens);
-    const std::uint32_t tokens = std::max(1u, shape(device.info(), AttentionPath::automatic, most, most * group).rows / group);
+    const std::uint32_t tokens = std::max(
+        1u, shape(device.info(), AttentionPath::automatic, most, most * group).rows / group);
     std::vector<shader::QueryTile> tiles;
     for (std::uint32_t sequence = 0; sequence < runs.size(); ++sequence)
         for (std::uint32_t t = 0; t < runs[sequence].tokens; t += tokens)
-            tiles.push_back({.sequence = sequence, .first_row = runs[sequence].first_row + t,
-                             .tokens = std::min(tokens, runs[sequence].tokens - t), .first_position = runs[sequence].first_position + t});
+            tiles.push_back({.sequence = sequence,
+                             .first_row = runs[sequence].first_row + t,
+                             .tokens = std::min(tokens, runs[sequence].tokens - t),
+                             .first_position = runs[sequence].first_position + t});
     return tiles;
 }
 
-std::uint64_t attention_scratch_bytes(const DeviceInfo& device, std::uint32_t rows, std::uint32_t heads, std::uint32_t head_dim,
+std::uint64_t attention_scratch_bytes(const DeviceInfo& device, std::uint32_t rows,
+                                      std::uint32_t heads, std::uint32_t head_dim,
                                       std::uint32_t most_keys) {
     const std::uint64_t splits = (most_keys + split_keys - 1) / split_keys;
-    const std::uint64_t rows_of_a_group = std::max(shape(device, AttentionPath::automatic, 2, rows * heads).rows,
-                                                   shape(device, AttentionPath::automatic, 1, rows * heads).rows);
-    const std::uint64_t split_rows = std::min<std::uint64_t>(std::uint64_t{rows} * heads, enough_groups(device) * rows_of_a_group);
+    const std::uint64_t rows_of_a_group =
+        std::max(shape(device, AttentionPath::automatic, 2, rows * heads).rows,
+                 shape(device, AttentionPath::automatic, 1, rows * heads).rows);
+    const std::uint64_t split_rows = std::min<std::uint64_t>(
+        std::uint64_t{rows} * heads, enough_groups(device) * rows_of_a_group);
     return splits > 1 ? splits * split_rows * (head_dim + 2) * sizeof(float) : 0;
 }
 
-Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Attended& step, std::uint32_t window, AttentionPath path) {
-    const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2], kv_heads = cache.kv_heads;
+Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Attended& step,
+                 std::uint32_t window, AttentionPath path) {
+    const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2],
+                        kv_heads = cache.kv_heads;
     const std::uint32_t queries = step.tile_tokens * (heads / kv_heads);
     const Shape group = shape(s.device().info(), path, step.tile_tokens, queries);
     const std::uint32_t chunks = (queries + group.rows - 1) / group.rows;
     const std::uint32_t groups = step.tile_count * chunks * kv_heads;
 
-    const std::uint32_t splits = groups >= enough_groups(s.device().info()) ? 1 : (step.most_keys + split_keys - 1) / split_keys;
+    const std::uint32_t splits = groups >= enough_groups(s.device().info())
+                                     ? 1
+                                     : (step.most_keys + split_keys - 1) / split_keys;
 
     Tensor y = s.scratch(rows, heads * head_dim).heads(heads);
     auto scratch = s.scope();
     const Tensor partials = splits > 1 ? s.scratch(splits * rows * heads, head_dim + 2) : y;
     const double tile_keys = static_cast<double>(step.most_keys) * kv_heads * head_dim;
     const double tile_flops = 4 * tile_keys * heads / kv_heads * step.tile_tokens;
-    const auto tiles_at_once = static_cast<std::uint32_t>(std::clamp(s.most_flops() / tile_flops, 1.0, 1e6));
+    const auto tiles_at_once =
+        static_cast<std::uint32_t>(std::clamp(s.most_flops() / tile_flops, 1.0, 1e6));
     const bool direct = group.path == AttentionPath::direct;
     for (std::uint32_t tile = 0; tile < step.tile_count; tile += tiles_at_once) {
         const std::uint32_t tiles = std::min(tiles_at_once, step.tile_count - tile);
         const Tensor these{step.tiles.address + tile * sizeof(shader::QueryTile)};
-        s.dispatch(direct ? kernels::attention_direct(cache.format).specialize(group.workgroup, group.rows, head_dim)
-                          : kernels::attention(cache.format).specialize(group.workgroup, group.workgroup / group.rows, head_dim),
-                   {.q = q, .keys = cache.keys, .values = cache.values, .block_tables = step.block_tables, .tiles = these, .y = y,
-                    .partials = partials, .rows = rows, .heads = heads, .kv_heads = kv_heads, .table_stride = step.block_tables.row_size(),
-                    .window = window, .chunks = chunks,
-                    .split_keys = splits > 1 ? split_keys : (step.most_keys + block_slots - 1) / block_slots * block_slots,
-                    .splits = splits, .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
-                   {.x = tiles * chunks, .y = kv_heads, .z = splits},
-                   {.bytes = tile_keys * tiles * (cache.format == Cache::f32 ? 8 : 4), .flops = tile_flops * tiles});
+        s.dispatch(
+            direct ? kernels::attention_direct(cache.format)
+                         .specialize(group.workgroup, group.rows, head_dim)
+                   : kernels::attention(cache.format)
+                         .specialize(group.workgroup, group.workgroup / group.rows, head_dim),
+            {.q = q,
+             .keys = cache.keys,
+             .values = cache.values,
+             .block_tables = step.block_tables,
+             .tiles = these,
+             .y = y,
+             .partials = partials,
+             .rows = rows,
+             .heads = heads,
+             .kv_heads = kv_heads,
+             .table_stride = step.block_tables.row_size(),
+             .window = window,
+             .chunks = chunks,
+             .split_keys = splits > 1
+                               ? split_keys
+                               : (step.most_keys + block_slots - 1) / block_slots * block_slots,
+             .splits = splits,
+             .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
+            {.x = tiles * chunks, .y = kv_heads, .z = splits},
+            {.bytes = tile_keys * tiles * (cache.format == Cache::f32 ? 8 : 4),
+             .flops = tile_flops * tiles});
     }
     if (splits > 1)
-        s.dispatch(kernels::attention_reduce().specialize(std::max(32u, s.device().info().subgroup_size)),
-                   {.partials = partials, .y = y, .heads_total = rows * heads, .head_dim = head_dim, .splits = splits}, {.x = rows * heads},
-                   {.bytes = static_cast<double>(partials.bytes() + y.bytes())});
+        s.dispatch(
+            kernels::attention_reduce().specialize(std::max(32u, s.device().info().subgroup_size)),
+            {.partials = partials,
+             .y = y,
+             .heads_total = rows * heads,
+             .head_dim = head_dim,
+             .splits = splits},
+            {.x = rows * heads}, {.bytes = static_cast<double>(partials.bytes() + y.bytes())});
     return y;
 }
 

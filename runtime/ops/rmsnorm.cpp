@@ -5,8 +5,10 @@ namespace assay::ops {
 Tensor rmsnorm(Stream& s, const Tensor& x, const Tensor& weight, float eps) {
     constexpr std::uint32_t workgroup = 128;
     Tensor y = s.scratch(x.rows(), x.row_size());
-    s.dispatch(kernels::rmsnorm().specialize(workgroup), {.x = x, .weight = weight, .y = y, .dim = x.row_size(), .eps = eps},
-               {.x = x.rows()}, {.bytes = 2.0 * static_cast<double>(x.bytes()), .flops = 4.0 * static_cast<double>(x.size())});
+    s.dispatch(kernels::rmsnorm().specialize(workgroup),
+               {.x = x, .weight = weight, .y = y, .dim = x.row_size(), .eps = eps}, {.x = x.rows()},
+               {.bytes = 2.0 * static_cast<double>(x.bytes()),
+                .flops = 4.0 * static_cast<double>(x.size())});
     return y;
 }
 

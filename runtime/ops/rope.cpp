@@ -4,14 +4,25 @@
 
 namespace assay::ops {
 
-void rope(Stream& s, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& positions, const Tensor& slots,
-          const Tensor& angles, const KeysValues& cache) {
+void rope(Stream& s, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& positions,
+          const Tensor& slots, const Tensor& angles, const KeysValues& cache) {
     constexpr std::uint32_t workgroup = 32;
     const std::uint32_t heads = q.shape[1], kv_heads = k.shape[1], head_dim = q.shape[2];
-    s.dispatch(kernels::rope(cache.format).specialize(std::max(workgroup, s.device().info().subgroup_size)),
-               {.q = q, .k = k, .v = v, .positions = positions, .slots = slots, .angles = angles, .keys = cache.keys,
-                .values = cache.values, .heads = heads, .kv_heads = kv_heads, .head_dim = head_dim},
-               {.x = q.rows(), .y = heads + 2 * kv_heads}, {.bytes = 2.0 * static_cast<double>(q.bytes() + k.bytes() + v.bytes())});
+    s.dispatch(kernels::rope(cache.format)
+                   .specialize(std::max(workgroup, s.device().info().subgroup_size)),
+               {.q = q,
+                .k = k,
+                .v = v,
+                .positions = positions,
+                .slots = slots,
+                .angles = angles,
+                .keys = cache.keys,
+                .values = cache.values,
+                .heads = heads,
+                .kv_heads = kv_heads,
+                .head_dim = head_dim},
+               {.x = q.rows(), .y = heads + 2 * kv_heads},
+               {.bytes = 2.0 * static_cast<double>(q.bytes() + k.bytes() + v.bytes())});
 }
 
 }  // namespace assay::ops

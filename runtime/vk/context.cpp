@@ -11,7 +11,8 @@ namespace assay::vk {
 namespace {
 
 std::string lower(std::string text) {
-    std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(text, text.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text;
 }
 
@@ -22,10 +23,16 @@ std::string join(const std::vector<std::string>& words) {
 }
 
 PhysicalDevice choose(const std::vector<PhysicalDevice>& devices, const std::string& select) {
-    if (devices.empty()) throw Error("no Vulkan device: no driver is installed (a GPU's own, or mesa-vulkan-drivers for the CPU)");
-    const bool by_index = !select.empty() && std::ranges::all_of(select, [](unsigned char c) { return std::isdigit(c); });
+    if (devices.empty())
+        throw Error(
+            "no Vulkan device: no driver is installed (a GPU's own, or mesa-vulkan-drivers for the "
+            "CPU)");
+    const bool by_index = !select.empty() && std::ranges::all_of(select, [](unsigned char c) {
+        return std::isdigit(c);
+    });
     auto matches = [&](const PhysicalDevice& d) {
-        return by_index ? std::to_string(d.info.index) == select : lower(d.info.name).find(lower(select)) != std::string::npos;
+        return by_index ? std::to_string(d.info.index) == select
+                        : lower(d.info.name).find(lower(select)) != std::string::npos;
     };
     auto chosen = std::ranges::find_if(devices, matches);
     if (chosen == devices.end()) {
@@ -41,11 +48,16 @@ PhysicalDevice choose(const std::vector<PhysicalDevice>& devices, const std::str
 }  // namespace
 
 Context::Context(const DeviceOptions& options)
-    : options_(options), instance_(options.validation), physical_(choose(rank_devices(instance_), options.select)) {
+    : options_(options),
+      instance_(options.validation),
+      physical_(choose(rank_devices(instance_), options.select)) {
     if (options.subgroup_size) {
-        if (options.subgroup_size < physical_.least_subgroup || options.subgroup_size > physical_.most_subgroup)
-            throw Error(physical_.info.name + ": a subgroup of " + std::to_string(options.subgroup_size) + " was asked for, it has " +
-                        std::to_string(physical_.least_subgroup) + " to " + std::to_string(physical_.most_subgroup));
+        if (options.subgroup_size < physical_.least_subgroup ||
+            options.subgroup_size > physical_.most_subgroup)
+            throw Error(physical_.info.name + ": a subgroup of " +
+                        std::to_string(options.subgroup_size) + " was asked for, it has " +
+                        std::to_string(physical_.least_subgroup) + " to " +
+                        std::to_string(physical_.most_subgroup));
         physical_.info.subgroup_size = options.subgroup_size;
     }
 
@@ -54,20 +66,34 @@ Context::Context(const DeviceOptions& options)
     std::vector<const char*> extensions;
     if (physical_.memory_budget) extensions.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     const float priority = 1;
-    const VkDeviceQueueCreateInfo queue{.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .pNext = nullptr, .flags = 0,
-        .queueFamilyIndex = physical_.queue_family, .queueCount = 1, .pQueuePriorities = &priority};
-    const VkDeviceCreateInfo create{.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, .pNext = &features.core, .flags = 0,
-        .queueCreateInfoCount = 1, .pQueueCreateInfos = &queue, .enabledLayerCount = 0, .ppEnabledLayerNames = nullptr,
-        .enabledExtensionCount = static_cast<std::uint32_t>(extensions.size()), .ppEnabledExtensionNames = extensions.data(),
+    const VkDeviceQueueCreateInfo queue{.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                        .pNext = nullptr,
+                                        .flags = 0,
+                                        .queueFamilyIndex = physical_.queue_family,
+                                        .queueCount = 1,
+                                        .pQueuePriorities = &priority};
+    const VkDeviceCreateInfo create{
+        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .pNext = &features.core,
+        .flags = 0,
+        .queueCreateInfoCount = 1,
+        .pQueueCreateInfos = &queue,
+        .enabledLayerCount = 0,
+        .ppEnabledLayerNames = nullptr,
+        .enabledExtensionCount = static_cast<std::uint32_t>(extensions.size()),
+        .ppEnabledExtensionNames = extensions.data(),
         .pEnabledFeatures = nullptr};
     check(vkCreateDevice(physical_.device, &create, nullptr, &device_));
     vkGetDeviceQueue(device_, physical_.queue_family, 0, &queue_);
     if (instance_.debug_names())
-        set_name_ = reinterpret_cast<PFN_vkSetDebugUtilsObjectNameEXT>(vkGetDeviceProcAddr(device_, "vkSetDebugUtilsObjectNameEXT"));
+        set_name_ = reinterpret_cast<PFN_vkSetDebugUtilsObjectNameEXT>(
+            vkGetDeviceProcAddr(device_, "vkSetDebugUtilsObjectNameEXT"));
 
     VmaAllocatorCreateInfo allocator{};
     allocator.flags = VMA_ALLOCATOR_CREATE_BUFFER_DEVICE_ADDRESS_BIT |
-                      (physical_.memory_budget ? VmaAllocatorCreateFlags{VMA_ALLOCATOR_CREATE_EXT_MEMORY_BUDGET_BIT} : 0u);
+                      (physical_.memory_budget
+                           ? VmaAllocatorCreateFlags{VMA_ALLOCATOR_CREATE_EXT_MEMORY_BUDGET_BIT}
+                           : 0u);
     allocator.physicalDevice = physical_.device;
     allocator.device = device_;
     allocator.instance = instance_.get();
@@ -86,8 +112,12 @@ Context::~Context() {
 void Context::name_object(VkObjectType type, std::uint64_t handle, std::string_view name) const {
     if (!set_name_) return;
     const std::string terminated(name);
-    const VkDebugUtilsObjectNameInfoEXT info{.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT, .pNext = nullptr,
-        .objectType = type, .objectHandle = handle, .pObjectName = terminated.c_str()};
+    const VkDebugUtilsObjectNameInfoEXT info{
+        .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT,
+        .pNext = nullptr,
+        .objectType = type,
+        .objectHandle = handle,
+        .pObjectName = terminated.c_str()};
     check(set_name_(device_, &info));
 }
 
@@ -119,7 +149,9 @@ std::uint64_t Context::free_bytes() const {
     vmaGetMemoryProperties(allocator_, &memory);
     std::uint64_t largest = 0, free = 0;  // of the heap that read_memory() takes too
     for (std::uint32_t i = 0; i < memory->memoryHeapCount; ++i) {
-        if (!(memory->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) || memory->memoryHeaps[i].size <= largest) continue;
+        if (!(memory->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) ||
+            memory->memoryHeaps[i].size <= largest)
+            continue;
         largest = memory->memoryHeaps[i].size;
         free = budgets[i].budget - std::min(budgets[i].budget, budgets[i].usage);
     }

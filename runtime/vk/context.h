@@ -43,10 +43,10 @@ struct PhysicalDevice {
     std::uint32_t queue_family = 0;  // that computes and transfers
     std::uint32_t least_subgroup = 0, most_subgroup = 0;
     std::uint64_t timestamp_mask = 0;  // its valid bits
-    float timestamp_period = 0;      // nanoseconds a tick; 0 if the queue has no timestamps
+    float timestamp_period = 0;        // nanoseconds a tick; 0 if the queue has no timestamps
     std::uint64_t max_storage_range = 0;
     std::uint32_t max_groups[3]{};
-    bool memory_budget = false;      // VK_EXT_memory_budget
+    bool memory_budget = false;  // VK_EXT_memory_budget
     DeviceInfo info;
 };
 

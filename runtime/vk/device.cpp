@@ -21,11 +21,15 @@ std::uint64_t Device::free_bytes() const { return context_->free_bytes(); }
 double Device::compile_seconds() const { return context_->pipelines().compile_seconds(); }
 std::uint64_t Device::allocated_bytes() const { return context_->allocated_bytes(); }
 std::uint64_t Device::peak_allocated_bytes() const { return context_->peak_allocated_bytes(); }
-std::vector<std::string> Device::take_validation_messages() { return context_->instance().take_messages(); }
+std::vector<std::string> Device::take_validation_messages() {
+    return context_->instance().take_messages();
+}
 
 std::filesystem::path default_cache_folder() {
-    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return std::filesystem::path(cache) / "assay";
-    if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".cache" / "assay";
+    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache)
+        return std::filesystem::path(cache) / "assay";
+    if (const char* home = std::getenv("HOME"); home && *home)
+        return std::filesystem::path(home) / ".cache" / "assay";
     return std::filesystem::temp_directory_path() / "assay";
 }
 

@@ -33,8 +33,10 @@ struct RequiredFeature {
 };
 inline constexpr RequiredFeature required_features[] = {
     {"shaderInt16", [](Features& f) -> VkBool32& { return f.core.features.shaderInt16; }},
-    {"storageBuffer16BitAccess", [](Features& f) -> VkBool32& { return f.v11.storageBuffer16BitAccess; }},
-    {"storageBuffer8BitAccess", [](Features& f) -> VkBool32& { return f.v12.storageBuffer8BitAccess; }},
+    {"storageBuffer16BitAccess",
+     [](Features& f) -> VkBool32& { return f.v11.storageBuffer16BitAccess; }},
+    {"storageBuffer8BitAccess",
+     [](Features& f) -> VkBool32& { return f.v12.storageBuffer8BitAccess; }},
     {"scalarBlockLayout", [](Features& f) -> VkBool32& { return f.v12.scalarBlockLayout; }},
     {"bufferDeviceAddress", [](Features& f) -> VkBool32& { return f.v12.bufferDeviceAddress; }},
     {"timelineSemaphore", [](Features& f) -> VkBool32& { return f.v12.timelineSemaphore; }},

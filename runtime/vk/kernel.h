@@ -21,8 +21,9 @@ struct Spirv {
     std::span<const PointerAccess> accesses;
 };
 
-std::span<const Spirv> all_kernels();    // buffers reached by address: what runs
-std::span<const Spirv> bound_kernels();  // buffers bound through descriptors: same order, for the validation layers
+std::span<const Spirv> all_kernels();  // buffers reached by address: what runs
+std::span<const Spirv>
+bound_kernels();  // buffers bound through descriptors: same order, for the validation layers
 
 template <class Axis>
 inline constexpr std::uint16_t axis_size = 0;  // specialised in kernels.gen.h
@@ -53,7 +54,8 @@ struct Kernel {
 
     constexpr Variant<Params> operator()(Axes... values) const {
         std::uint16_t i = 0;
-        ((i = static_cast<std::uint16_t>(i * axis_size<Axes> + static_cast<std::uint16_t>(values))), ...);
+        ((i = static_cast<std::uint16_t>(i * axis_size<Axes> + static_cast<std::uint16_t>(values))),
+         ...);
         return {static_cast<std::uint16_t>(first + i)};
     }
 };

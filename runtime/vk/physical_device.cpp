@@ -9,23 +9,30 @@ namespace assay::vk {
 namespace {
 
 std::string version_text(std::uint32_t version) {
-    return std::to_string(VK_API_VERSION_MAJOR(version)) + "." + std::to_string(VK_API_VERSION_MINOR(version)) + "." +
+    return std::to_string(VK_API_VERSION_MAJOR(version)) + "." +
+           std::to_string(VK_API_VERSION_MINOR(version)) + "." +
            std::to_string(VK_API_VERSION_PATCH(version));
 }
 
 const char* kind_name(VkPhysicalDeviceType type) {
     switch (type) {
-    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return "discrete GPU";
-    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return "integrated GPU";
-    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return "virtual GPU";
-    case VK_PHYSICAL_DEVICE_TYPE_CPU: return "CPU";
-    default: return "other";
+        case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+            return "discrete GPU";
+        case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+            return "integrated GPU";
+        case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+            return "virtual GPU";
+        case VK_PHYSICAL_DEVICE_TYPE_CPU:
+            return "CPU";
+        default:
+            return "other";
     }
 }
 
 // The lower the better: usable first, then by kind.
 int rank(const PhysicalDevice& device) {
-    constexpr const char* best_first[] = {"discrete GPU", "integrated GPU", "virtual GPU", "other", "CPU"};
+    constexpr const char* best_first[] = {"discrete GPU", "integrated GPU", "virtual GPU", "other",
+                                          "CPU"};
     const auto place = std::ranges::find(best_first, device.info.kind) - std::begin(best_first);
     return static_cast<int>(place) + (device.info.missing.empty() ? 0 : 100);
 }
@@ -54,12 +61,14 @@ void read_memory(VkPhysicalDevice device, bool budget, DeviceInfo& info) {
         // A second, small heap is a window for the host, not room for a model.
         if (properties.memoryHeaps[i].size <= info.memory_bytes) continue;
         info.memory_bytes = properties.memoryHeaps[i].size;
-        info.memory_free_bytes = budget ? budgets.heapBudget[i] - std::min(budgets.heapBudget[i], budgets.heapUsage[i])
-                                        : properties.memoryHeaps[i].size;
+        info.memory_free_bytes =
+            budget ? budgets.heapBudget[i] - std::min(budgets.heapBudget[i], budgets.heapUsage[i])
+                   : properties.memoryHeaps[i].size;
     }
     info.unified_memory = properties.memoryHeapCount > 0;
     for (std::uint32_t i = 0; i < properties.memoryHeapCount; ++i)
-        info.unified_memory &= (properties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0;
+        info.unified_memory &=
+            (properties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0;
 }
 
 PhysicalDevice describe(VkPhysicalDevice device) {
@@ -90,7 +99,9 @@ PhysicalDevice describe(VkPhysicalDevice device) {
     std::copy_n(limits.maxComputeWorkGroupCount, 3, d.max_groups);
 
     const auto extensions = extension_names(device);
-    auto has = [&](const char* name) { return std::ranges::find(extensions, name) != extensions.end(); };
+    auto has = [&](const char* name) {
+        return std::ranges::find(extensions, name) != extensions.end();
+    };
     d.memory_budget = has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     read_memory(device, d.memory_budget, info);
 
@@ -109,23 +120,29 @@ PhysicalDevice describe(VkPhysicalDevice device) {
     vkGetPhysicalDeviceFeatures2(device, &features.core);
     info.missing = missing_features(features);
     constexpr std::pair<VkSubgroupFeatureFlags, const char*> subgroup_operations[] = {
-        {VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, "subgroup arithmetic"}, {VK_SUBGROUP_FEATURE_SHUFFLE_BIT, "subgroup shuffle"}};
+        {VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, "subgroup arithmetic"},
+        {VK_SUBGROUP_FEATURE_SHUFFLE_BIT, "subgroup shuffle"}};
     for (auto [bit, name] : subgroup_operations)
-        if (!(v11.subgroupSupportedOperations & bit) || !(v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT))
+        if (!(v11.subgroupSupportedOperations & bit) ||
+            !(v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT))
             info.missing.emplace_back(name);
 
     // The largest workgroups and narrowest subgroups of the kernels.
     constexpr std::uint32_t workgroup = 256, subgroup = 4;
     if (info.max_workgroup_invocations < workgroup)
-        info.missing.push_back("workgroups of " + std::to_string(workgroup) + " (it has " + std::to_string(info.max_workgroup_invocations) + ")");
+        info.missing.push_back("workgroups of " + std::to_string(workgroup) + " (it has " +
+                               std::to_string(info.max_workgroup_invocations) + ")");
     if (info.subgroup_size < subgroup)
-        info.missing.push_back("subgroups of " + std::to_string(subgroup) + " (it has " + std::to_string(info.subgroup_size) + ")");
-    if (d.least_subgroup != d.most_subgroup && !(v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
+        info.missing.push_back("subgroups of " + std::to_string(subgroup) + " (it has " +
+                               std::to_string(info.subgroup_size) + ")");
+    if (d.least_subgroup != d.most_subgroup &&
+        !(v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
         info.missing.emplace_back("a choice of subgroup size in compute shaders");
 
     info.tiers = {
         {"float16", features.v12.shaderFloat16 != 0},
-        {"integer dot product", features.v13.shaderIntegerDotProduct != 0 && v13.integerDotProduct4x8BitPackedSignedAccelerated != 0},
+        {"integer dot product", features.v13.shaderIntegerDotProduct != 0 &&
+                                    v13.integerDotProduct4x8BitPackedSignedAccelerated != 0},
         {"cooperative matrix (KHR)", has("VK_KHR_cooperative_matrix")},
         {"cooperative matrix 2 (NV)", has("VK_NV_cooperative_matrix2")},
     };
@@ -134,7 +151,8 @@ PhysicalDevice describe(VkPhysicalDevice device) {
     vkGetPhysicalDeviceQueueFamilyProperties(device, &count, nullptr);
     std::vector<VkQueueFamilyProperties> families(count);
     vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families.data());
-    auto computes = std::ranges::find_if(families, [](auto& f) { return (f.queueFlags & VK_QUEUE_COMPUTE_BIT) != 0; });
+    auto computes = std::ranges::find_if(
+        families, [](auto& f) { return (f.queueFlags & VK_QUEUE_COMPUTE_BIT) != 0; });
     if (computes == families.end()) {
         info.missing.emplace_back("a compute queue");
     } else {

@@ -16,7 +16,8 @@ namespace {
 class Hash {
 public:
     void add(const void* data, std::size_t bytes) {
-        for (std::size_t i = 0; i < bytes; ++i) value_ = (value_ ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3;
+        for (std::size_t i = 0; i < bytes; ++i)
+            value_ = (value_ ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3;
     }
     std::uint64_t value() const { return value_; }
 
@@ -24,7 +25,8 @@ private:
     std::uint64_t value_ = 0xcbf29ce484222325;
 };
 
-std::filesystem::path cache_file(const std::filesystem::path& folder, VkPhysicalDevice device, std::span<const Spirv> table) {
+std::filesystem::path cache_file(const std::filesystem::path& folder, VkPhysicalDevice device,
+                                 std::span<const Spirv> table) {
     VkPhysicalDeviceIDProperties id{};
     id.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES;
     VkPhysicalDeviceProperties2 properties{};
@@ -35,10 +37,12 @@ std::filesystem::path cache_file(const std::filesystem::path& folder, VkPhysical
     Hash hash;
     hash.add(id.deviceUUID, sizeof id.deviceUUID);
     hash.add(id.driverUUID, sizeof id.driverUUID);
-    hash.add(properties.properties.pipelineCacheUUID, sizeof properties.properties.pipelineCacheUUID);
+    hash.add(properties.properties.pipelineCacheUUID,
+             sizeof properties.properties.pipelineCacheUUID);
     for (const Spirv& kernel : table) hash.add(kernel.words.data(), kernel.words.size_bytes());
     char name[40];
-    std::snprintf(name, sizeof name, "pipelines-%016llx.bin", static_cast<unsigned long long>(hash.value()));
+    std::snprintf(name, sizeof name, "pipelines-%016llx.bin",
+                  static_cast<unsigned long long>(hash.value()));
     return folder / name;
 }
 
@@ -57,34 +61,50 @@ std::size_t Pipelines::KeyHash::operator()(const Key& key) const {
 }
 
 Pipelines::Pipelines(Context& context)
-    : context_(context), table_(context.options().bound_kernels.empty() ? all_kernels() : context.options().bound_kernels) {
+    : context_(context),
+      table_(context.options().bound_kernels.empty() ? all_kernels()
+                                                     : context.options().bound_kernels) {
     const auto& folder = context.options().pipeline_cache_folder;
     std::vector<char> saved;
     if (!folder.empty()) {
         file_ = cache_file(folder, context.physical().device, table_);
         saved = read_file(file_);  // a driver checks the header and ignores what is not its own
     }
-    const VkPipelineCacheCreateInfo cache{.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO, .pNext = nullptr, .flags = 0,
-        .initialDataSize = saved.size(), .pInitialData = saved.data()};
+    const VkPipelineCacheCreateInfo cache{.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
+                                          .pNext = nullptr,
+                                          .flags = 0,
+                                          .initialDataSize = saved.size(),
+                                          .pInitialData = saved.data()};
     check(vkCreatePipelineCache(context.device(), &cache, nullptr, &cache_));
 
     if (!context.options().bound_kernels.empty()) {
         std::vector<VkDescriptorSetLayoutBinding> bindings;
         for (std::uint32_t i = 0; i < max_bindings; ++i)
-            bindings.push_back({i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr});
-        const VkDescriptorSetLayoutCreateInfo set{.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .pNext = nullptr,
-            .flags = 0, .bindingCount = max_bindings, .pBindings = bindings.data()};
+            bindings.push_back(
+                {i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr});
+        const VkDescriptorSetLayoutCreateInfo set{
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+            .pNext = nullptr,
+            .flags = 0,
+            .bindingCount = max_bindings,
+            .pBindings = bindings.data()};
         check(vkCreateDescriptorSetLayout(context.device(), &set, nullptr, &bindings_));
     }
     const VkPushConstantRange push{VK_SHADER_STAGE_COMPUTE_BIT, 0, 128};
-    const VkPipelineLayoutCreateInfo layout{.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO, .pNext = nullptr, .flags = 0,
-        .setLayoutCount = bindings_ ? 1u : 0u, .pSetLayouts = &bindings_, .pushConstantRangeCount = 1, .pPushConstantRanges = &push};
+    const VkPipelineLayoutCreateInfo layout{.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                            .pNext = nullptr,
+                                            .flags = 0,
+                                            .setLayoutCount = bindings_ ? 1u : 0u,
+                                            .pSetLayouts = &bindings_,
+                                            .pushConstantRangeCount = 1,
+                                            .pPushConstantRanges = &push};
     check(vkCreatePipelineLayout(context.device(), &layout, nullptr, &layout_));
 }
 
 Pipelines::~Pipelines() {
     save();
-    for (auto& [key, pipeline] : pipelines_) vkDestroyPipeline(context_.device(), pipeline, nullptr);
+    for (auto& [key, pipeline] : pipelines_)
+        vkDestroyPipeline(context_.device(), pipeline, nullptr);
     vkDestroyPipelineLayout(context_.device(), layout_, nullptr);
     if (bindings_) vkDestroyDescriptorSetLayout(context_.device(), bindings_, nullptr);
     vkDestroyPipelineCache(context_.device(), cache_, nullptr);
@@ -95,47 +115,74 @@ VkPipeline Pipelines::get(std::uint16_t kernel, const Constants& constants) {
     if (auto found = pipelines_.find(key); found != pipelines_.end()) return found->second;
     const auto start = std::chrono::steady_clock::now();
     VkPipeline pipeline = build(key);
-    compile_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    compile_seconds_ +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return pipelines_.emplace(key, pipeline).first->second;
 }
 
 VkPipeline Pipelines::build(const Key& key) {
     const Spirv& spirv = table_[key.kernel];
-    const VkShaderModuleCreateInfo module_info{.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .pNext = nullptr, .flags = 0,
-        .codeSize = spirv.words.size_bytes(), .pCode = spirv.words.data()};
+    const VkShaderModuleCreateInfo module_info{.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+                                               .pNext = nullptr,
+                                               .flags = 0,
+                                               .codeSize = spirv.words.size_bytes(),
+                                               .pCode = spirv.words.data()};
     VkShaderModule module = nullptr;
     check(vkCreateShaderModule(context_.device(), &module_info, nullptr, &module));
 
     std::vector<VkSpecializationMapEntry> entries;
     for (std::uint32_t i = 0; i < key.constants.count; ++i) entries.push_back({i, i * 4, 4});
-    const VkSpecializationInfo specialization{key.constants.count, entries.data(), key.constants.count * 4, key.constants.values.data()};
+    const VkSpecializationInfo specialization{key.constants.count, entries.data(),
+                                              key.constants.count * 4, key.constants.values.data()};
     // Constant 0 is the workgroup size wherever it may differ.
-    const bool full_subgroups = key.constants.count == 0 || key.constants.values[0] % context_.physical().info.subgroup_size == 0;
-    // Kernels are laid out for one subgroup size; where the device may choose among several it is told which.
-    const bool several_sizes = context_.physical().least_subgroup != context_.physical().most_subgroup;
+    const bool full_subgroups =
+        key.constants.count == 0 ||
+        key.constants.values[0] % context_.physical().info.subgroup_size == 0;
+    // Kernels are laid out for one subgroup size; where the device may choose among several it is
+    // told which.
+    const bool several_sizes =
+        context_.physical().least_subgroup != context_.physical().most_subgroup;
     const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup{
-        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, .pNext = nullptr,
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .pNext = nullptr,
         .requiredSubgroupSize = context_.physical().info.subgroup_size};
-    const VkComputePipelineCreateInfo create{.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO, .pNext = nullptr, .flags = 0,
-        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO, .pNext = several_sizes ? &subgroup : nullptr,
-                  .flags = full_subgroups ? VkPipelineShaderStageCreateFlags{VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT} : 0u,
-                  .stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main", .pSpecializationInfo = &specialization},
-        .layout = layout_, .basePipelineHandle = nullptr, .basePipelineIndex = 0};
+    const VkComputePipelineCreateInfo create{
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .pNext = nullptr,
+        .flags = 0,
+        .stage =
+            {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+             .pNext = several_sizes ? &subgroup : nullptr,
+             .flags =
+                 full_subgroups
+                     ? VkPipelineShaderStageCreateFlags{VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT}
+                     : 0u,
+             .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+             .module = module,
+             .pName = "main",
+             .pSpecializationInfo = &specialization},
+        .layout = layout_,
+        .basePipelineHandle = nullptr,
+        .basePipelineIndex = 0};
     VkPipeline pipeline = nullptr;
-    const VkResult result = vkCreateComputePipelines(context_.device(), cache_, 1, &create, nullptr, &pipeline);
+    const VkResult result =
+        vkCreateComputePipelines(context_.device(), cache_, 1, &create, nullptr, &pipeline);
     vkDestroyShaderModule(context_.device(), module, nullptr);
     check_result(result, std::string("vkCreateComputePipelines for ") + std::string(spirv.name));
-    context_.name_object(VK_OBJECT_TYPE_PIPELINE, reinterpret_cast<std::uint64_t>(pipeline), spirv.name);
+    context_.name_object(VK_OBJECT_TYPE_PIPELINE, reinterpret_cast<std::uint64_t>(pipeline),
+                         spirv.name);
     return pipeline;
 }
 
-// Written beside its place and renamed, so that no reader meets half a file. A cache that can't be kept is no failure.
+// Written beside its place and renamed, so that no reader meets half a file. A cache that can't be
+// kept is no failure.
 void Pipelines::save() const {
     if (file_.empty() || pipelines_.empty()) return;
     std::size_t bytes = 0;
     if (vkGetPipelineCacheData(context_.device(), cache_, &bytes, nullptr) != VK_SUCCESS) return;
     std::vector<char> data(bytes);
-    if (vkGetPipelineCacheData(context_.device(), cache_, &bytes, data.data()) != VK_SUCCESS) return;
+    if (vkGetPipelineCacheData(context_.device(), cache_, &bytes, data.data()) != VK_SUCCESS)
+        return;
     if (read_file(file_) == data) return;
     std::error_code ignored;
     std::filesystem::create_directories(file_.parent_path(), ignored);
@@ -143,8 +190,10 @@ void Pipelines::save() const {
     const std::filesystem::path temporary = file_.string() + "." + std::to_string(unique);
     std::ofstream out(temporary, std::ios::binary);
     out.write(data.data(), static_cast<std::streamsize>(data.size())).flush();
-    if (out) std::filesystem::rename(temporary, file_, ignored);
-    else std::filesystem::remove(temporary, ignored);
+    if (out)
+        std::filesystem::rename(temporary, file_, ignored);
+    else
+        std::filesystem::remove(temporary, ignored);
 }
 
 }  // namespace assay::vk

@@ -11,7 +11,8 @@ namespace assay::vk {
 
 class Context;
 
-// The pipelines of a device: built on first use, kept in a cache file keyed by device, driver and kernels.
+// The pipelines of a device: built on first use, kept in a cache file keyed by device, driver and
+// kernels.
 class Pipelines {
 public:
     explicit Pipelines(Context& context);
@@ -21,7 +22,9 @@ public:
 
     const Spirv& kernel(std::uint16_t index) const { return table_[index]; }
     VkPipelineLayout layout() const { return layout_; }
-    VkDescriptorSetLayout bindings() const { return bindings_; }  // null where buffers are reached by address
+    VkDescriptorSetLayout bindings() const {
+        return bindings_;
+    }  // null where buffers are reached by address
     VkPipeline get(std::uint16_t kernel, const Constants& constants);
     double compile_seconds() const { return compile_seconds_; }
 

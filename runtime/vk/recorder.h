@@ -13,8 +13,9 @@
 
 namespace assay::vk {
 
-// Records commands into command buffers and submits them in pieces of about a tenth of a second, since desktop
-// drivers kill what runs much longer. How long a piece will take is learnt from the timestamps of earlier ones.
+// Records commands into command buffers and submits them in pieces of about a tenth of a second,
+// since desktop drivers kill what runs much longer. How long a piece will take is learnt from the
+// timestamps of earlier ones.
 class Recorder {
 public:
     Recorder(Context& context, bool profile);
@@ -23,15 +24,18 @@ public:
     Recorder& operator=(const Recorder&) = delete;
 
     // `touched` holds one entry per pointer of the kernel, in the order of its accesses.
-    void dispatch(std::uint16_t kernel, const Constants& constants, std::span<const std::byte> params,
-                  const std::vector<MemoryAccess>& touched, Grid groups, Cost cost);
+    void dispatch(std::uint16_t kernel, const Constants& constants,
+                  std::span<const std::byte> params, const std::vector<MemoryAccess>& touched,
+                  Grid groups, Cost cost);
     void copy(std::uint64_t from, std::uint64_t to, std::uint64_t bytes);
 
-    std::uint64_t submit();             // the timeline value its completion signals
+    std::uint64_t submit();  // the timeline value its completion signals
     void wait(std::uint64_t value);
-    void abandon() noexcept;            // drops what is recorded, after what is submitted has ended
+    void abandon() noexcept;  // drops what is recorded, after what is submitted has ended
 
-    double cost_per_second() const { return cost_per_second_; }  // operations, and ten for each byte
+    double cost_per_second() const {
+        return cost_per_second_;
+    }  // operations, and ten for each byte
     std::vector<ProfileEvent>& events() { return events_; }
 
 private:
@@ -47,11 +51,11 @@ private:
     bool profile_;
     VkCommandPool pool_ = nullptr;
     VkSemaphore timeline_ = nullptr;
-    std::uint64_t value_ = 0;                     // of the last submission
+    std::uint64_t value_ = 0;  // of the last submission
     std::unique_ptr<Piece> open_;
     std::vector<std::unique_ptr<Piece>> running_, free_;
     Hazards hazards_;
-    double cost_per_second_;                      // in units of cost_units()
+    double cost_per_second_;  // in units of cost_units()
     std::vector<ProfileEvent> events_;
 };
 

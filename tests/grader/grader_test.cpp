@@ -17,12 +17,15 @@ const Tokenizer& demo_tokenizer() {
     return tokenizer;
 }
 
-
-// Writes a given text and then ends it. Where the text so far ends in the marker, the logits favour verdicts as told.
+// Writes a given text and then ends it. Where the text so far ends in the marker, the logits favour
+// verdicts as told.
 class ScriptedWriter : public Writer {
 public:
-    ScriptedWriter(const std::string& text, std::map<char, float> verdict_logits, std::uint32_t context_tokens = 1024)
-        : script_(demo_tokenizer().encode(text)), verdict_logits_(std::move(verdict_logits)), context_(context_tokens) {}
+    ScriptedWriter(const std::string& text, std::map<char, float> verdict_logits,
+                   std::uint32_t context_tokens = 1024)
+        : script_(demo_tokenizer().encode(text)),
+          verdict_logits_(std::move(verdict_logits)),
+          context_(context_tokens) {}
 
     const Tokenizer& tokenizer() const override { return demo_tokenizer(); }
     std::uint32_t context() const override { return context_; }
@@ -44,13 +47,16 @@ public:
             ++logits_asked;
             choice.logits.assign(demo_tokenizer().vocab_size(), -20);
             for (auto [verdict, logit] : verdict_logits_)
-                for (const std::string& piece : {std::string(1, verdict), "\u2581" + std::string(1, verdict)})
+                for (const std::string& piece :
+                     {std::string(1, verdict), "\u2581" + std::string(1, verdict)})
                     if (auto id = demo_tokenizer().find_piece(piece)) choice.logits[*id] = logit;
         }
         return choice;
     }
     // What follows the prompt now.
-    std::string text() const { return demo_tokenizer().decode(std::span(tokens).subspan(prompt_length_)); }
+    std::string text() const {
+        return demo_tokenizer().decode(std::span(tokens).subspan(prompt_length_));
+    }
 
     std::vector<TokenId> tokens;
     std::vector<float> drawn;  // the random numbers given
@@ -92,7 +98,8 @@ TEST(Grader, ReadsTheStatedVerdictAndItsProbabilities) {
     EXPECT_EQ(grade.source, VerdictSource::text);
     EXPECT_EQ(grade.finish, Finish::eos);
     EXPECT_EQ(grade.feedback, "Good, with a gap. [RESULT] 4");
-    // A verdict spelt by two tokens of equal logits weighs twice as much; every digit has as many spellings here.
+    // A verdict spelt by two tokens of equal logits weighs twice as much; every digit has as many
+    // spellings here.
     const double total = std::exp(2.0) + std::exp(1.0) + 1;
     EXPECT_NEAR(grade.distribution.of({'4'}), std::exp(2.0) / total, 1e-6);
     EXPECT_NEAR(grade.distribution.of({'5'}), std::exp(1.0) / total, 1e-6);
@@ -117,7 +124,8 @@ TEST(Grader, ForcesAVerdictWhenTheTextEndsWithoutOne) {
 }
 
 TEST(Grader, ForcesAVerdictAtTheTokenLimit) {
-    ScriptedWriter writer("one two three four five six seven eight nine ten [RESULT] 5", {{'1', 9.0f}});
+    ScriptedWriter writer("one two three four five six seven eight nine ten [RESULT] 5",
+                          {{'1', 9.0f}});
     GraderOptions options;
     options.max_new_tokens = 4;
     const Grade grade = grade_of(writer, absolute_item(), options);
@@ -159,7 +167,8 @@ TEST(Grader, AVerdictWithoutTheMarkerKeepsItsProbabilitiesFromATail) {
 }
 
 TEST(Grader, LogitsAreAskedForOnlyWhereAVerdictMayStand) {
-    ScriptedWriter writer("A long text without any marker until its very end. [RESULT] 4", {{'4', 2.0f}});
+    ScriptedWriter writer("A long text without any marker until its very end. [RESULT] 4",
+                          {{'4', 2.0f}});
     grade_of(writer, absolute_item());
     EXPECT_LE(writer.logits_asked, 3);  // after the marker, after a space, at the end
 }
@@ -167,7 +176,9 @@ TEST(Grader, LogitsAreAskedForOnlyWhereAVerdictMayStand) {
 TEST(Grader, StreamsTheFeedback) {
     ScriptedWriter writer("Caf\u00e9 \u4f60\u597d, fine. [RESULT] 4", {{'4', 2.0f}});
     std::string streamed;
-    const Record record = Grader(writer, {}).grade(absolute_item(), [&](std::string_view piece) { streamed += piece; });
+    const Record record = Grader(writer, {}).grade(absolute_item(), [&](std::string_view piece) {
+        streamed += piece;
+    });
     EXPECT_EQ(streamed, std::get<Grade>(record.result).feedback);
     EXPECT_EQ(streamed, "Caf\u00e9 \u4f60\u597d, fine. [RESULT] 4");
 }
@@ -183,17 +194,21 @@ TEST(Grader, APromptLongerThanTheContextIsUnscored) {
 
 TEST(Grader, TheTailFitsHoweverCloseTheContextIs) {
     const std::string text = "one two three four five six seven eight nine ten";
-    const auto prompt = prompt_tokens(demo_tokenizer(), render(profiles().front(), absolute_item()));
+    const auto prompt =
+        prompt_tokens(demo_tokenizer(), render(profiles().front(), absolute_item()));
     const std::size_t tail_and_verdict = demo_tokenizer().encode("[RESULT] 2").size();
     const std::size_t whole = demo_tokenizer().encode(text).size();
     for (std::size_t room = 0; room < tail_and_verdict + whole + 3; ++room) {
-        ScriptedWriter writer(text, {{'2', 1.0f}}, static_cast<std::uint32_t>(prompt.size() + room));
-        const Record record = Grader(writer, {}).grade(absolute_item());  // append() checks the length
+        ScriptedWriter writer(text, {{'2', 1.0f}},
+                              static_cast<std::uint32_t>(prompt.size() + room));
+        const Record record =
+            Grader(writer, {}).grade(absolute_item());  // append() checks the length
         ASSERT_EQ(record.scored(), room > tail_and_verdict) << "room for " << room;
         if (!record.scored()) continue;
         const Grade& grade = std::get<Grade>(record.result);
         EXPECT_EQ(grade.verdict, Verdict{'2'});
-        EXPECT_EQ(grade.tokens.generated, std::min(whole, room - tail_and_verdict)) << "room for " << room;
+        EXPECT_EQ(grade.tokens.generated, std::min(whole, room - tail_and_verdict))
+            << "room for " << room;
     }
 }
 
@@ -232,7 +247,8 @@ TEST(Grader, AProfileWithoutTheFormatLeavesTheItemUnscored) {
 
 TEST(Grader, PaperProfileBringsItsSampling) {
     const GraderOptions options = options_of(profile_named("paper-eval"));
-    EXPECT_EQ(options.sampling, (Sampling{.temperature = 1.0f, .top_p = 0.9f, .repetition_penalty = 1.03f}));
+    EXPECT_EQ(options.sampling,
+              (Sampling{.temperature = 1.0f, .top_p = 0.9f, .repetition_penalty = 1.03f}));
     EXPECT_EQ(options.max_new_tokens, 1024u);
     EXPECT_EQ(options_of(profiles().front()).sampling, Sampling{});
     const auto ids = prompt_tokens(demo_tokenizer(), render(*options.profile, absolute_item()));

@@ -1,12 +1,13 @@
-// The shipped judge against the reference implementation's tokenizer and greedy answers on 18 prompts.
+// The shipped judge against the reference implementation's tokenizer and greedy answers on 18
+// prompts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "tests/model/test_files.h"
+#include "tests/reference/reference.h"
 #include "tests/support/devices.h"
 #include "tests/support/golden.h"
-#include "tests/reference/reference.h"
 #include "tests/support/loaded_model.h"
 #include "tests/support/tiny_model.h"
 
@@ -16,24 +17,28 @@ namespace {
 struct File {
     const char* name;
     std::filesystem::path path;  // empty: made from the F16 file
-    // Choices that lead by less than this many logits are not compared. F16, and F32 made of it, hold the bf16 weights but for those below its
-    // range, so that only the order of sums differs. Q8_0 moves each weight by up to 1/254 of its block's greatest, 0.4 %
-    // of a standard deviation at worst; two logits of some 10 then differ by up to about a tenth.
+    // Choices that lead by less than this many logits are not compared. F16, and F32 made of it,
+    // hold the bf16 weights but for those below its range, so that only the order of sums differs.
+    // Q8_0 moves each weight by up to 1/254 of its block's greatest, 0.4 % of a standard deviation
+    // at worst; two logits of some 10 then differ by up to about a tenth.
     float least_margin;
     friend void PrintTo(const File& file, std::ostream* out) { *out << file.name; }
 };
 
-const std::filesystem::path f16_file = std::filesystem::path(ASSAY_SOURCE_DIR) / "model/demo/demo-judge.gguf";
+const std::filesystem::path f16_file =
+    std::filesystem::path(ASSAY_SOURCE_DIR) / "model/demo/demo-judge.gguf";
 
 // A weight of a GGUF file in f32, in Hugging Face's order of rows.
 std::vector<float> in_f32(const Checkpoint& checkpoint, const FileTensor& tensor) {
     const std::vector<float> values = reference::dequantise(tensor.format, tensor.data);
-    const bool permuted = tensor.name.ends_with("q_proj.weight") || tensor.name.ends_with("k_proj.weight");
+    const bool permuted =
+        tensor.name.ends_with("q_proj.weight") || tensor.name.ends_with("k_proj.weight");
     if (!permuted || !checkpoint.permuted_qk()) return values;
     const std::size_t columns = tensor.columns();
     std::vector<float> ordered;
     for (std::uint32_t row = 0; row < tensor.rows(); ++row) {
-        const auto from = std::span(values).subspan(unpermuted_row(row, checkpoint.config().head_dim) * columns, columns);
+        const auto from = std::span(values).subspan(
+            unpermuted_row(row, checkpoint.config().head_dim) * columns, columns);
         ordered.insert(ordered.end(), from.begin(), from.end());
     }
     return ordered;
@@ -63,7 +68,8 @@ void write_f32_judge(const std::filesystem::path& folder) {
                                      {"torch_dtype", "float32"}},
                           .weights = {}};
     if (c.sliding_window) model.config["sliding_window"] = c.sliding_window;
-    for (const FileTensor& tensor : checkpoint.tensors()) model.weights[tensor.name] = in_f32(checkpoint, tensor);
+    for (const FileTensor& tensor : checkpoint.tensors())
+        model.weights[tensor.name] = in_f32(checkpoint, tensor);
     test::write_checkpoint(model, folder);
 }
 
@@ -73,7 +79,8 @@ TEST_P(DemoJudge, SameIdsAndSameGreedyChoices) {
     const test::TemporaryFolder folder;
     const bool is_made = GetParam().path.empty();
     if (is_made) write_f32_judge(folder.path());
-    test::LoadedModel judge(test::device(), is_made ? folder.path() : GetParam().path, {.kv = Cache::f32, .context = 1024});
+    test::LoadedModel judge(test::device(), is_made ? folder.path() : GetParam().path,
+                            {.kv = Cache::f32, .context = 1024});
     const Tokenizer tokenizer = is_made ? open_tokenizer(f16_file) : judge.checkpoint.tokenizer();
     const std::size_t vocabulary = judge.checkpoint.config().vocab_size;
     std::size_t compared = 0;
@@ -97,7 +104,9 @@ TEST_P(DemoJudge, SameIdsAndSameGreedyChoices) {
         for (std::size_t i = 0; i < completion.size(); ++i) {
             if (margins[i] <= GetParam().least_margin) continue;
             const auto row = logits.begin() + static_cast<std::ptrdiff_t>(i * vocabulary);
-            EXPECT_EQ(std::max_element(row, row + static_cast<std::ptrdiff_t>(vocabulary)) - row, completion[i]) << "step " << i;
+            EXPECT_EQ(std::max_element(row, row + static_cast<std::ptrdiff_t>(vocabulary)) - row,
+                      completion[i])
+                << "step " << i;
             ++compared;
         }
     }
@@ -106,7 +115,8 @@ TEST_P(DemoJudge, SameIdsAndSameGreedyChoices) {
 
 INSTANTIATE_TEST_SUITE_P(All, DemoJudge,
                          testing::Values(File{"F32", "", 1e-3f}, File{"F16", f16_file, 1e-3f},
-                                         File{"Q8_0", test::data("demo-judge/tiny-judge-Q8_0.gguf"), 0.1f}),
+                                         File{"Q8_0", test::data("demo-judge/tiny-judge-Q8_0.gguf"),
+                                              0.1f}),
                          [](const auto& test) { return test.param.name; });
 
 }  // namespace

@@ -28,7 +28,8 @@ std::vector<TokenId> random_tokens(std::size_t count, std::uint32_t seed) {
 
 // A tiny model written, and loaded on a device.
 struct Tiny {
-    explicit Tiny(const nlohmann::json& changes = nlohmann::json::object(), const EngineOptions& options = exact, Device& device = test::device())
+    explicit Tiny(const nlohmann::json& changes = nlohmann::json::object(),
+                  const EngineOptions& options = exact, Device& device = test::device())
         : source(test::make_tiny_model(changes)) {
         test::write_checkpoint(source, folder.path());
         loaded.emplace(device, folder.path(), options);
@@ -57,22 +58,29 @@ struct Variation {
 
 class TinyForward : public testing::TestWithParam<Variation> {};
 
-// Activations are near 1 and sums have at most 96 terms, so that two layers of float arithmetic stay within 1e-5 by far.
+// Activations are near 1 and sums have at most 96 terms, so that two layers of float arithmetic
+// stay within 1e-5 by far.
 TEST_P(TinyForward, MatchesTheReferenceInDouble) {
     Tiny tiny(GetParam().changes);
     const auto tokens = random_tokens(70, 7);
-    EXPECT_LE(difference(tiny.loaded->logits(tokens), reference::forward(tiny.source, tokens)), 1e-4);
+    EXPECT_LE(difference(tiny.loaded->logits(tokens), reference::forward(tiny.source, tokens)),
+              1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, TinyForward,
-    testing::Values(Variation{"grouped_query", nlohmann::json::object()}, Variation{"multi_head", {{"num_key_value_heads", 4}}},
-                    Variation{"multi_query_of_three", {{"num_attention_heads", 6}, {"num_key_value_heads", 2}}},
-                    Variation{"explicit_head_dim", {{"head_dim", 64}}}, Variation{"window_17", {{"sliding_window", 17}}},
-                    Variation{"window_1", {{"sliding_window", 1}}}, Variation{"other_theta", {{"rope_theta", 1e6}}},
-                    Variation{"linear_rope_scaling", {{"rope_scaling", {{"type", "linear"}, {"factor", 4.0}}}}},
-                    Variation{"tied_embeddings", {{"tie_word_embeddings", true}}}, Variation{"vocabulary_of_33", {{"vocab_size", 301}}},
-                    Variation{"llama", {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"}}}),
+    testing::Values(
+        Variation{"grouped_query", nlohmann::json::object()},
+        Variation{"multi_head", {{"num_key_value_heads", 4}}},
+        Variation{"multi_query_of_three", {{"num_attention_heads", 6}, {"num_key_value_heads", 2}}},
+        Variation{"explicit_head_dim", {{"head_dim", 64}}},
+        Variation{"window_17", {{"sliding_window", 17}}},
+        Variation{"window_1", {{"sliding_window", 1}}},
+        Variation{"other_theta", {{"rope_theta", 1e6}}},
+        Variation{"linear_rope_scaling", {{"rope_scaling", {{"type", "linear"}, {"factor", 4.0}}}}},
+        Variation{"tied_embeddings", {{"tie_word_embeddings", true}}},
+        Variation{"vocabulary_of_33", {{"vocab_size", 301}}},
+        Variation{"llama", {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"}}}),
     [](const auto& test) { return test.param.name; });
 
 TEST(Engine, PrefillEqualsDecode) {
@@ -81,7 +89,9 @@ TEST(Engine, PrefillEqualsDecode) {
         options.prefill_chunk = chunk;
         Tiny tiny({{"sliding_window", 20}}, options);
         const auto tokens = random_tokens(50, 3);
-        EXPECT_LE(difference(tiny.loaded->logits(tokens), reference::forward(tiny.source, tokens)), 1e-4) << "chunks of " << chunk;
+        EXPECT_LE(difference(tiny.loaded->logits(tokens), reference::forward(tiny.source, tokens)),
+                  1e-4)
+            << "chunks of " << chunk;
     }
 }
 
@@ -92,21 +102,28 @@ TEST(Engine, ARaggedBatchEqualsItsSequencesAlone) {
         Tiny tiny(nlohmann::json::object(), options, test::device(bound));
         Engine& engine = tiny.loaded->engine;
         std::vector<std::vector<TokenId>> texts;
-        for (std::uint32_t i = 0; i < 4; ++i) texts.push_back(random_tokens(std::array<std::size_t, 4>{1, 16, 37, 90}[i], 20 + i));
+        for (std::uint32_t i = 0; i < 4; ++i)
+            texts.push_back(random_tokens(std::array<std::size_t, 4>{1, 16, 37, 90}[i], 20 + i));
 
         // First parts of different lengths together, then the rest together: prefill beside decode.
-        std::array<Sequence, 4> sequences{Sequence(engine), Sequence(engine), Sequence(engine), Sequence(engine)};
+        std::array<Sequence, 4> sequences{Sequence(engine), Sequence(engine), Sequence(engine),
+                                          Sequence(engine)};
         const std::array<std::size_t, 4> cut{0, 15, 5, 89};
         std::vector<Work> first, second;
         for (std::size_t i = 0; i < 4; ++i) {
-            if (cut[i]) first.push_back({.sequence = &sequences[i], .tokens = std::span(texts[i]).first(cut[i])});
-            second.push_back({.sequence = &sequences[i], .tokens = std::span(texts[i]).subspan(cut[i]), .logits = Work::last});
+            if (cut[i])
+                first.push_back(
+                    {.sequence = &sequences[i], .tokens = std::span(texts[i]).first(cut[i])});
+            second.push_back({.sequence = &sequences[i],
+                              .tokens = std::span(texts[i]).subspan(cut[i]),
+                              .logits = Work::last});
         }
         engine.step(first);
         const auto outcomes = engine.step(second);
         for (std::size_t i = 0; i < 4; ++i) {
             const auto alone = reference::forward(tiny.source, texts[i]);
-            EXPECT_LE(difference(outcomes[i].logits, std::span(alone).last(300)), 1e-4) << "sequence " << i;
+            EXPECT_LE(difference(outcomes[i].logits, std::span(alone).last(300)), 1e-4)
+                << "sequence " << i;
         }
     }
 }
@@ -134,7 +151,8 @@ TEST(Engine, SamplesGreedilyFromTheLastLogits) {
     const auto tokens = random_tokens(20, 5);
     const Work work{.sequence = &sequence, .tokens = tokens, .logits = Work::last, .sample = true};
     const Outcome outcome = tiny.loaded->engine.step({&work, 1})[0];
-    EXPECT_EQ(outcome.token, std::max_element(outcome.logits.begin(), outcome.logits.end()) - outcome.logits.begin());
+    EXPECT_EQ(outcome.token, std::max_element(outcome.logits.begin(), outcome.logits.end()) -
+                                 outcome.logits.begin());
 }
 
 TEST(Engine, RefusesWhatDoesNotFit) {
@@ -160,29 +178,40 @@ TEST(Engine, AFailedStepLeavesSequencesAsTheyWere) {
     Work filling{.sequence = &hog, .tokens = tokens};
     engine.step({&filling, 1});
     // Room for two blocks is left, which the first sequence takes before the second finds none.
-    const std::array<Work, 2> both{Work{.sequence = &first, .tokens = tokens, .logits = Work::all}, Work{.sequence = &second, .tokens = std::span(tokens).first(5)}};
+    const std::array<Work, 2> both{Work{.sequence = &first, .tokens = tokens, .logits = Work::all},
+                                   Work{.sequence = &second, .tokens = std::span(tokens).first(5)}};
     test::expect_error([&] { engine.step(both); }, {"KV cache", "1 more blocks", "0 free"});
     EXPECT_EQ(first.length(), 0u);
     EXPECT_EQ(second.length(), 0u);
-    const Work again{.sequence = &first, .tokens = std::span(tokens).first(20), .logits = Work::all};
-    EXPECT_LE(difference(engine.step({&again, 1})[0].logits, reference::forward(tiny.source, std::span(tokens).first(20))), 1e-4);
+    const Work again{
+        .sequence = &first, .tokens = std::span(tokens).first(20), .logits = Work::all};
+    EXPECT_LE(difference(engine.step({&again, 1})[0].logits,
+                         reference::forward(tiny.source, std::span(tokens).first(20))),
+              1e-4);
 }
 
 TEST(Engine, WeightsThatAreNoNumbersAreAnError) {
     test::TinyModel model = test::make_tiny_model();
-    model.weights.at("model.layers.1.mlp.up_proj.weight")[5] = std::numeric_limits<float>::quiet_NaN();
+    model.weights.at("model.layers.1.mlp.up_proj.weight")[5] =
+        std::numeric_limits<float>::quiet_NaN();
     test::TemporaryFolder folder;
     test::write_checkpoint(model, folder.path());
     test::LoadedModel loaded(test::device(), folder.path(), exact);
     Sequence sequence(loaded.engine);
     const auto tokens = random_tokens(3, 8);
-    for (Work work : {Work{.sequence = &sequence, .tokens = tokens, .sample = true}, Work{.sequence = &sequence, .tokens = tokens, .logits = Work::all}})
-        test::expect_error([&] { loaded.engine.step({&work, 1}); }, {"model.layers.1.mlp.up_proj.weight", "row 0, column 5", "nan"});
+    for (Work work : {Work{.sequence = &sequence, .tokens = tokens, .sample = true},
+                      Work{.sequence = &sequence, .tokens = tokens, .logits = Work::all}})
+        test::expect_error(
+            [&] {
+                loaded.engine.step({&work, 1});
+            },
+            {"model.layers.1.mlp.up_proj.weight", "row 0, column 5", "nan"});
 
     model.weights.at("model.layers.1.mlp.up_proj.weight")[5] = 0;
     model.weights.at("model.norm.weight")[2] = std::numeric_limits<float>::infinity();
     test::write_checkpoint(model, folder.path());
-    test::expect_error([&] { test::LoadedModel(test::device(), folder.path(), exact); }, {"model.norm.weight", "element 2", "inf"});
+    test::expect_error([&] { test::LoadedModel(test::device(), folder.path(), exact); },
+                       {"model.norm.weight", "element 2", "inf"});
 }
 
 TEST(MemoryPlan, CoversWhatARunTakes) {
@@ -200,7 +229,8 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
     EXPECT_GE(plan.weights, device.allocated_bytes() - before);
     EXPECT_LE(plan.weights, (device.allocated_bytes() - before) / 100 * 105);
 
-    // Everything a run has allocated after its widest step, the last logits of a longer prompt included.
+    // Everything a run has allocated after its widest step, the last logits of a longer prompt
+    // included.
     const Mistral mistral(checkpoint.config(), std::move(weights));
     Engine engine(device, mistral, options);
     Sequence sequence(engine);
@@ -213,15 +243,20 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
 }
 
 TEST(MemoryPlan, RefusesWithTheNumbers) {
-    const MemoryPlan plan{.weights = 4'100'000'000, .kv_cache = 500'000'000, .scratch = 100'000'000, .free = 4'000'000'000};
+    const MemoryPlan plan{.weights = 4'100'000'000,
+                          .kv_cache = 500'000'000,
+                          .scratch = 100'000'000,
+                          .free = 4'000'000'000};
     DeviceInfo device;
     device.name = "Small GPU";
-    test::expect_error([&] { require_fit(plan, {.context = 4096}, device); }, {"4.7 GB", "4.0 GB", "Small GPU", "4096 tokens", "--context"});
+    test::expect_error([&] { require_fit(plan, {.context = 4096}, device); },
+                       {"4.7 GB", "4.0 GB", "Small GPU", "4096 tokens", "--context"});
 }
 
 // Known answers from the paper's reference implementation (Random123, kat_vectors).
 TEST(Random, PhiloxKnownAnswers) {
-    EXPECT_EQ(philox({0, 0, 0, 0}, {0, 0}), (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+    EXPECT_EQ(philox({0, 0, 0, 0}, {0, 0}),
+              (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
     EXPECT_EQ(philox({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}),
               (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
     EXPECT_EQ(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),

@@ -1,4 +1,6 @@
 // The forward pass against the answers of the reference implementations.
+#include "tests/support/golden.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -6,7 +8,6 @@
 
 #include "tests/model/test_files.h"
 #include "tests/support/devices.h"
-#include "tests/support/golden.h"
 #include "tests/support/loaded_model.h"
 
 namespace assay {
@@ -14,12 +15,13 @@ namespace {
 
 constexpr EngineOptions exact{.kv = Cache::f32, .context = 512};
 
-// The share of the logits' standard deviation that float arithmetic in another order may differ by: with some 10^3
-// roundings of 6e-8 on each path through the layers, and what the layers amplify.
+// The share of the logits' standard deviation that float arithmetic in another order may differ by:
+// with some 10^3 roundings of 6e-8 on each path through the layers, and what the layers amplify.
 constexpr double tolerance = 1e-3;
 constexpr double least_margin = 1e-3;  // greedy choices that lead by less are not compared
 
-std::vector<float> rows_at(const std::vector<float>& logits, const std::vector<std::uint32_t>& positions, std::size_t vocabulary) {
+std::vector<float> rows_at(const std::vector<float>& logits,
+                           const std::vector<std::uint32_t>& positions, std::size_t vocabulary) {
     std::vector<float> rows;
     for (std::uint32_t p : positions) {
         const auto row = std::span(logits).subspan(p * vocabulary, vocabulary);
@@ -40,21 +42,26 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 
 std::size_t greatest(const std::vector<float>& logits, std::size_t row, std::size_t vocabulary) {
     const auto first = logits.begin() + static_cast<std::ptrdiff_t>(row * vocabulary);
-    return static_cast<std::size_t>(std::max_element(first, first + static_cast<std::ptrdiff_t>(vocabulary)) - first);
+    return static_cast<std::size_t>(
+        std::max_element(first, first + static_cast<std::ptrdiff_t>(vocabulary)) - first);
 }
 
-void expect_golden(test::LoadedModel& loaded, const nlohmann::json& entry, const std::filesystem::path& folder) {
+void expect_golden(test::LoadedModel& loaded, const nlohmann::json& entry,
+                   const std::filesystem::path& folder) {
     const std::size_t vocabulary = loaded.checkpoint.config().vocab_size;
     for (const test::GoldenPrompt& prompt : test::golden_prompts(entry, folder)) {
         SCOPED_TRACE(prompt.name);
         std::vector<TokenId> ids = prompt.ids;
         ids.insert(ids.end(), prompt.greedy.begin(), prompt.greedy.end());
         const std::vector<float> logits = loaded.logits(ids);
-        const double error = largest_difference(rows_at(logits, prompt.positions, vocabulary), prompt.logits) / test::deviation(prompt.logits);
+        const double error =
+            largest_difference(rows_at(logits, prompt.positions, vocabulary), prompt.logits) /
+            test::deviation(prompt.logits);
         EXPECT_LE(error, tolerance);
         for (std::size_t i = 0; i < prompt.greedy.size(); ++i)
             if (prompt.margins[i] > least_margin) {
-                EXPECT_EQ(greatest(logits, prompt.ids.size() - 1 + i, vocabulary), prompt.greedy[i]) << "step " << i;
+                EXPECT_EQ(greatest(logits, prompt.ids.size() - 1 + i, vocabulary), prompt.greedy[i])
+                    << "step " << i;
             }
     }
 }
@@ -67,7 +74,9 @@ TEST_P(HuggingFaceGolden, LogitsAndGreedyChoices) {
     expect_golden(loaded, test::read_json(folder / "golden.json"), folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, HuggingFaceGolden, testing::Values("a_mistral_gqa", "b_mistral_window16", "d_llama_mha", "e_mistral_3shards"),
+INSTANTIATE_TEST_SUITE_P(All, HuggingFaceGolden,
+                         testing::Values("a_mistral_gqa", "b_mistral_window16", "d_llama_mha",
+                                         "e_mistral_3shards"),
                          [](const auto& test) { return test.param; });
 
 class GgufGolden : public testing::TestWithParam<std::string> {};
@@ -78,12 +87,14 @@ TEST_P(GgufGolden, LogitsAndGreedyChoices) {
     test::LoadedModel loaded(test::device(), folder / file, exact);
     const nlohmann::json golden = test::read_json(folder / "golden.json");
     const auto& files = golden.at("files");
-    const auto entry = std::find_if(files.begin(), files.end(), [&](auto& f) { return f.at("file") == file; });
+    const auto entry =
+        std::find_if(files.begin(), files.end(), [&](auto& f) { return f.at("file") == file; });
     ASSERT_NE(entry, files.end());
     expect_golden(loaded, *entry, folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GgufGolden, testing::Values("F32", "Q8_0", "Q4_0", "Q6_K"), [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(All, GgufGolden, testing::Values("F32", "Q8_0", "Q4_0", "Q6_K"),
+                         [](const auto& test) { return test.param; });
 
 TEST(Golden, TheBoundBuildGivesTheSameAndSynchronisesRight) {
     const auto folder = test::data("hf/b_mistral_window16");
@@ -91,17 +102,22 @@ TEST(Golden, TheBoundBuildGivesTheSameAndSynchronisesRight) {
     expect_golden(loaded, test::read_json(folder / "golden.json"), folder);
 }
 
-// Half precision moves each key and value by up to 2^-11 of itself. Every layer adds as much to what the next ones read,
-// and the greatest of some thousand differences counts, so it comes to several times that: 0.0009 to 0.0022 on the five
-// prompts (lavapipe), 2^-9 being 0.0020. With f32 it is 0.000008.
+// Half precision moves each key and value by up to 2^-11 of itself. Every layer adds as much to
+// what the next ones read, and the greatest of some thousand differences counts, so it comes to
+// several times that: 0.0009 to 0.0022 on the five prompts (lavapipe), 2^-9 being 0.0020. With f32
+// it is 0.000008.
 constexpr double half_precision_tolerance = 8.0 / 2048;
 
 TEST(Golden, HalfPrecisionCacheIsCloseToTheReference) {
     const auto folder = test::data("hf/a_mistral_gqa");
     test::LoadedModel loaded(test::device(), folder / "model", {.kv = Cache::f16, .context = 512});
-    for (const auto& prompt : test::golden_prompts(test::read_json(folder / "golden.json"), folder)) {
-        const auto logits = rows_at(loaded.logits(prompt.ids), prompt.positions, loaded.checkpoint.config().vocab_size);
-        EXPECT_LE(largest_difference(logits, prompt.logits), half_precision_tolerance * test::deviation(prompt.logits)) << prompt.name;
+    for (const auto& prompt :
+         test::golden_prompts(test::read_json(folder / "golden.json"), folder)) {
+        const auto logits = rows_at(loaded.logits(prompt.ids), prompt.positions,
+                                    loaded.checkpoint.config().vocab_size);
+        EXPECT_LE(largest_difference(logits, prompt.logits),
+                  half_precision_tolerance * test::deviation(prompt.logits))
+            << prompt.name;
     }
 }
 

@@ -184,11 +184,14 @@ TEST_P(Attention, MatchesReference) {
 TEST_P(Attention, CutsChangeNothing) {
     for (const Case& c : cases()) {
         if (c.head_dim != 64) continue;
-        Stream whole(test::device(), {.guard = true}), cut(test::device(), {.guard = true, .dispatch_seconds = 0});
+        Stream whole(test::device(), {.guard = true}),
+            cut(test::device(), {.guard = true, .dispatch_seconds = 0});
         const Batch batch(whole.device(), GetParam().cache, c, 11);
         std::vector<std::size_t> all(c.runs.size());
         for (std::size_t k = 0; k < all.size(); ++k) all[k] = k;
-        EXPECT_EQ(batch.on_device(whole, all, GetParam().path), batch.on_device(cut, all, GetParam().path)) << c.name;
+        EXPECT_EQ(batch.on_device(whole, all, GetParam().path),
+                  batch.on_device(cut, all, GetParam().path))
+            << c.name;
     }
 }
 

@@ -93,7 +93,8 @@ TEST_P(Matmul, CutsChangeNothing) {
             const test::DeviceWeight w(*s, file);
             s->wait();
             s->clear_profile();
-            results.push_back(test::download(*s, ops::matmul(*s, w, test::upload(*s, x, {rows, in_dim, 1}), path)));
+            results.push_back(test::download(
+                *s, ops::matmul(*s, w, test::upload(*s, x, {rows, in_dim, 1}), path)));
             s->wait();
             dispatches.push_back(s->profile().size());
         }
