@@ -32,7 +32,7 @@ std::string parse_failure(const Json::parse_error& error, std::size_t line_bytes
     std::string cause = "invalid JSON";
     if (what.find("UTF-8") != std::string_view::npos)
         cause = "invalid UTF-8";
-    else if (what.find("unexpected end of input") != std::string_view::npos)
+    else if (line_bytes == 0 || what.find("unexpected end of input") != std::string_view::npos)
         cause = "incomplete JSON";
     return cause + " at byte " + std::to_string(error.byte) + " of " + std::to_string(line_bytes);
 }

@@ -16,7 +16,9 @@ namespace {
 constexpr std::string_view space_symbol = "\u2581";
 constexpr std::string_view replacement = "\ufffd";
 
-void check(const sentencepiece::util::Status& status, const std::string& where) {
+// SentencePiece's own status, or in newer versions Abseil's.
+template <class Status>
+void check(const Status& status, const std::string& where) {
     if (!status.ok()) throw Error(where + ": " + printable(status.ToString(), 250));
 }
 

@@ -8,12 +8,24 @@ namespace assay::cli {
 // one's description alone.
 class HelpFormatter : public CLI::Formatter {
 public:
-    HelpFormatter() { column_width(column); }
+    HelpFormatter() {
+        column_width(column);
+        keep_lines(*this);
+    }
 
     std::string make_subcommand(const CLI::App* command) const override;
     std::string make_option_desc(const CLI::Option* option) const override;
 
 private:
+    // Newer versions of CLI11 break lines by themselves, at another width.
+    template <class Formatter>
+    static void keep_lines(Formatter& formatter) {
+        if constexpr (requires { formatter.enable_footer_formatting(false); }) {
+            formatter.enable_footer_formatting(false);
+            formatter.enable_description_formatting(false);
+        }
+    }
+
     static constexpr std::size_t column = 34;  // where descriptions begin
 };
 
