@@ -386,7 +386,8 @@ int main(int argc, char** argv) {
     std::set<std::string> folders;
     for (auto& [name, kernel] : table.kernels) folders.insert(kernel.folder);
     for (auto& f : folders) h << "#include \"shaders/" << f << "/" << f << ".h\"\n";
-    h << "#undef In\n#undef Out\n#undef InOut\n";  // short names that other libraries' headers use too
+    // Short names, which other libraries' headers use too.
+    h << "#undef In\n#undef Out\n#undef InOut\n";
     h << "\nnamespace assay {\n\n";
     for (auto& [axis, values] : table.axes) {
         h << "enum class " << axis << " : std::uint8_t { ";
