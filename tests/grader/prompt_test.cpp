@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/model/test_files.h"
+
 namespace assay {
 namespace {
 
-const std::filesystem::path data = ASSAY_TEST_DATA;
+const std::filesystem::path data = test::data("");
 
 std::string contents(const std::filesystem::path& path) {
     std::ifstream file(path, std::ios::binary);
@@ -87,7 +89,10 @@ TEST(Prompt, DemoJudgeGolden) {
 // The items the demo grades.
 TEST(Prompt, SampleItems) {
     for (const Mode mode : {Mode::absolute, Mode::relative}) {
-        std::ifstream lines(data / "../../grader/samples" / (std::string(name(mode)) + ".jsonl"));
+        // In the sources, or beside the test data of a bundle.
+        std::filesystem::path folder = std::filesystem::path(ASSAY_SOURCE_DIR) / "grader/samples";
+        if (!std::filesystem::exists(folder)) folder = data / "../samples";
+        std::ifstream lines(folder / (std::string(name(mode)) + ".jsonl"));
         ItemReader reader(lines);
         std::set<std::string> ids;
         while (const auto line = reader.next()) {

@@ -25,8 +25,7 @@ struct File {
     friend void PrintTo(const File& file, std::ostream* out) { *out << file.name; }
 };
 
-const std::filesystem::path f16_file =
-    std::filesystem::path(ASSAY_SOURCE_DIR) / "model/demo/demo-judge.gguf";
+const std::filesystem::path f16_file = resolve_model("demo");
 
 // A weight of a GGUF file in f32, in Hugging Face's order of rows.
 std::vector<float> in_f32(const Checkpoint& checkpoint, const FileTensor& tensor) {
