@@ -7,8 +7,8 @@
 
 #include "bench/commands.h"
 #include "bench/random_blocks.h"
+#include "model/formats/dequantise.h"
 #include "runtime/ops.h"
-#include "tests/reference/reference.h"
 
 namespace assay::bench {
 namespace {
@@ -70,8 +70,8 @@ double largest_error(const TimedWeight& w, std::span<const float> x, std::span<c
     for (std::uint32_t i = 0; i < std::min(checked, out_dim); ++i) {
         const std::size_t output =
             out_dim <= checked ? i : std::size_t{i} * (out_dim - 1) / (checked - 1);
-        const auto weights =
-            reference::dequantise(w.weight.format, std::span(w.file).subspan(output * row, row));
+        std::vector<float> weights(in_dim);
+        dequantise(w.weight.format, std::span(w.file).subspan(output * row, row), weights);
         for (std::size_t r = 0; r < x.size() / in_dim; ++r) {
             double sum = 0, magnitude = 0;
             for (std::size_t k = 0; k < in_dim; ++k) {

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "tests/reference/reference.h"
+#include "runtime/half.h"
 
 namespace assay::bench {
 namespace {
@@ -64,7 +64,7 @@ void RandomBlocks::fill(Format format, double deviation, std::span<std::byte> bl
             const float value = number(i, deviation);
             std::uint32_t bits = 0;
             std::memcpy(&bits, &value, sizeof bits);
-            if (format == Format::f16) bits = reference::float_to_half(value);
+            if (format == Format::f16) bits = float_to_half(value);
             if (format == Format::bf16) bits >>= 16;
             std::memcpy(&numbers[i * size], &bits, size);
         }
@@ -80,8 +80,7 @@ void RandomBlocks::fill(Format format, double deviation, std::span<std::byte> bl
     for (; at < blocks.size(); ++at) blocks[at] = static_cast<std::byte>(next());
 
     const Scale scale = scale_of(format);
-    const std::uint16_t bits =
-        reference::float_to_half(static_cast<float>(deviation / scale.spread));
+    const std::uint16_t bits = float_to_half(static_cast<float>(deviation / scale.spread));
     for (std::size_t block = 0; block < blocks.size(); block += info(format).block_bytes)
         std::memcpy(&blocks[block + scale.offset], &bits, sizeof bits);
 }

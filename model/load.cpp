@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "model/formats/dequantise.h"
 #include "model/formats/mapped_file.h"
 #include "model/mistral.h"
 #include "runtime/error.h"
@@ -106,23 +107,6 @@ std::uint64_t file_bytes(const Checkpoint& checkpoint) {
     return bytes;
 }
 
-float to_float(Format format, const std::byte* from) {
-    std::uint32_t bits = 0;
-    if (format == Format::f32) {
-        std::memcpy(&bits, from, 4);
-        return std::bit_cast<float>(bits);
-    }
-    std::uint16_t half = 0;
-    std::memcpy(&half, from, 2);
-    if (format == Format::bf16) return std::bit_cast<float>(std::uint32_t{half} << 16);
-    const int exponent = half >> 10 & 31, mantissa = half & 1023;
-    const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -24)
-                            : exponent == 31
-                                ? (mantissa ? NAN : INFINITY)
-                                : std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
-    return half >> 15 ? -magnitude : magnitude;
-}
-
 // A norm's weight as floats. They are few, so they are looked at here: one that is no number names
 // itself.
 std::vector<float> norm_values(const FileTensor& tensor) {
@@ -131,12 +115,11 @@ std::vector<float> norm_values(const FileTensor& tensor) {
         throw Error(tensor.name + ": stored as " + std::string(format.name) +
                     ", a norm must be f32, f16 or bf16");
     std::vector<float> values(tensor.columns());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        values[i] = to_float(tensor.format, tensor.data.data() + i * format.block_bytes);
+    dequantise(tensor.format, tensor.data, values);
+    for (std::size_t i = 0; i < values.size(); ++i)
         if (!std::isfinite(values[i]))
             throw Error(tensor.name + ": element " + std::to_string(i) + " is " +
                         std::to_string(values[i]) + ", not a finite number");
-    }
     return values;
 }
 

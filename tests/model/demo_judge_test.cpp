@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "model/formats/dequantise.h"
 #include "tests/model/test_files.h"
 #include "tests/reference/reference.h"
 #include "tests/support/devices.h"
@@ -29,7 +30,8 @@ const std::filesystem::path f16_file = resolve_model("demo");
 
 // A weight of a GGUF file in f32, in Hugging Face's order of rows.
 std::vector<float> in_f32(const Checkpoint& checkpoint, const FileTensor& tensor) {
-    const std::vector<float> values = reference::dequantise(tensor.format, tensor.data);
+    std::vector<float> values(tensor.rows() * tensor.columns());
+    dequantise(tensor.format, tensor.data, values);
     const bool permuted =
         tensor.name.ends_with("q_proj.weight") || tensor.name.ends_with("k_proj.weight");
     if (!permuted || !checkpoint.permuted_qk()) return values;

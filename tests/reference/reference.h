@@ -4,8 +4,6 @@
 #include <span>
 #include <vector>
 
-#include "runtime/format.h"
-
 // Every operation of runtime/ops.h in plain C++, accumulated in double, written from the
 // definitions and not from the shaders. Arrays are row-major, shapes outermost first; sizes that
 // follow from others are not passed.
@@ -16,11 +14,6 @@ namespace assay::reference {
 struct Expected {
     std::vector<double> values, magnitudes;
 };
-
-// The weights in blocks as a model file holds them.
-std::vector<float> dequantise(Format format, std::span<const std::byte> blocks);
-float half_to_float(std::uint16_t bits);
-std::uint16_t float_to_half(float value);  // to the nearest, ties to even
 
 // Rows `rows` of x, each of `dim` elements: embed and gather.
 std::vector<float> gather(std::span<const float> x, std::size_t dim,

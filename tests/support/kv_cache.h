@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "runtime/half.h"
 #include "tests/support/tensors.h"
 
 namespace assay::test {
@@ -89,13 +90,11 @@ private:
         if (format_ == Cache::f32)
             reinterpret_cast<float*>(buffer.host().data())[at] = value;
         else
-            reinterpret_cast<std::uint16_t*>(buffer.host().data())[at] =
-                reference::float_to_half(value);
+            reinterpret_cast<std::uint16_t*>(buffer.host().data())[at] = float_to_half(value);
     }
     float get(const Buffer& buffer, std::uint64_t at) const {
         if (format_ == Cache::f32) return reinterpret_cast<const float*>(buffer.host().data())[at];
-        return reference::half_to_float(
-            reinterpret_cast<const std::uint16_t*>(buffer.host().data())[at]);
+        return half_to_float(reinterpret_cast<const std::uint16_t*>(buffer.host().data())[at]);
     }
 
     Cache format_;

@@ -7,6 +7,9 @@
 #include <cstring>
 #include <map>
 
+#include "model/formats/dequantise.h"
+#include "runtime/half.h"
+
 namespace assay::test {
 namespace {
 
@@ -66,6 +69,12 @@ void expect_close(std::span<const float> actual, const reference::Expected& expe
                         << expected.values[at] << " within " << relative * expected.magnitudes[at];
 }
 
+std::vector<float> FileWeight::values() const {
+    std::vector<float> weights(std::size_t{out_dim} * in_dim);
+    dequantise(format, bytes, weights);
+    return weights;
+}
+
 std::span<const std::byte> FileWeight::rows(std::uint32_t first, std::uint32_t count) const {
     const std::uint64_t row = row_bytes(format, in_dim);
     return std::span(bytes).subspan(first * row, count * row);
@@ -88,13 +97,13 @@ FileWeight random_weight(Format format, std::uint32_t out_dim, std::uint32_t in_
         if (info(format).block_size > 1) {
             const Scale scale = scale_of(format);
             put_word(weight.bytes, block + scale.offset,
-                     reference::float_to_half(random.normal(deviation * scale.size)));
+                     float_to_half(random.normal(deviation * scale.size)));
             continue;
         }
         const float value = random.normal(deviation);
         std::uint32_t bits = 0;
         std::memcpy(&bits, &value, sizeof bits);
-        if (format == Format::f16) put_word(weight.bytes, block, reference::float_to_half(value));
+        if (format == Format::f16) put_word(weight.bytes, block, float_to_half(value));
         if (format == Format::bf16)
             put_word(weight.bytes, block, static_cast<std::uint16_t>(bits >> 16));
         if (format == Format::f32) std::memcpy(&weight.bytes[block], &value, sizeof value);

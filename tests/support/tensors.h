@@ -42,7 +42,7 @@ struct FileWeight {
     std::uint32_t out_dim = 0, in_dim = 0;
     std::vector<std::byte> bytes;
 
-    std::vector<float> values() const { return reference::dequantise(format, bytes); }
+    std::vector<float> values() const;  // decoded
     std::span<const std::byte> rows(std::uint32_t first, std::uint32_t count) const;
 };
 
