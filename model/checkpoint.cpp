@@ -10,6 +10,7 @@
 #include <iterator>
 #include <set>
 
+#include "model/expected_weights.h"
 #include "model/formats/json.h"
 #include "model/formats/safetensors.h"
 #include "runtime/error.h"
@@ -19,93 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a dimension of a weight is in the config.
-enum class Size { none, hidden, intermediate, heads, key_value_heads, vocab };
-
-std::uint64_t size_of(Size size, const Config& c) {
-    switch (size) {
-        case Size::none:
-            return 0;
-        case Size::hidden:
-            return c.hidden_size;
-        case Size::intermediate:
-            return c.intermediate_size;
-        case Size::heads:
-            return std::uint64_t{c.num_attention_heads} * c.head_dim;
-        case Size::key_value_heads:
-            return std::uint64_t{c.num_key_value_heads} * c.head_dim;
-        case Size::vocab:
-            return c.vocab_size;
-    }
-    return 0;
-}
-
-struct ExpectedWeight {
-    std::string_view name, gguf_name;
-    Size rows, columns;  // rows is none for a vector
-};
-
-constexpr std::array outer_weights{
-    ExpectedWeight{"model.embed_tokens.weight", "token_embd.weight", Size::vocab, Size::hidden},
-    ExpectedWeight{"model.norm.weight", "output_norm.weight", Size::none, Size::hidden},
-    ExpectedWeight{"lm_head.weight", "output.weight", Size::vocab, Size::hidden},
-};
-
-// Below model.layers.N. and blk.N.
-constexpr std::array layer_weights{
-    ExpectedWeight{"input_layernorm.weight", "attn_norm.weight", Size::none, Size::hidden},
-    ExpectedWeight{"self_attn.q_proj.weight", "attn_q.weight", Size::heads, Size::hidden},
-    ExpectedWeight{"self_attn.k_proj.weight", "attn_k.weight", Size::key_value_heads, Size::hidden},
-    ExpectedWeight{"self_attn.v_proj.weight", "attn_v.weight", Size::key_value_heads, Size::hidden},
-    ExpectedWeight{"self_attn.o_proj.weight", "attn_output.weight", Size::hidden, Size::heads},
-    ExpectedWeight{"post_attention_layernorm.weight", "ffn_norm.weight", Size::none, Size::hidden},
-    ExpectedWeight{"mlp.gate_proj.weight", "ffn_gate.weight", Size::intermediate, Size::hidden},
-    ExpectedWeight{"mlp.up_proj.weight", "ffn_up.weight", Size::intermediate, Size::hidden},
-    ExpectedWeight{"mlp.down_proj.weight", "ffn_down.weight", Size::hidden, Size::intermediate},
-};
-
 constexpr std::string_view embedding = "model.embed_tokens.weight", head = "lm_head.weight";
-constexpr std::string_view layer_prefix = "model.layers.", gguf_layer_prefix = "blk.";
-
-// The name that Hugging Face gives to a tensor of a GGUF file; unknown ones keep theirs.
-std::string translated(std::string_view name) {
-    const auto same = [&](const ExpectedWeight& w) { return w.gguf_name == name; };
-    if (const auto w = std::ranges::find_if(outer_weights, same); w != outer_weights.end())
-        return std::string(w->name);
-    const auto dot = name.find('.', gguf_layer_prefix.size());
-    if (!name.starts_with(gguf_layer_prefix) || dot == name.npos) return std::string(name);
-    const std::string_view layer =
-        name.substr(gguf_layer_prefix.size(), dot + 1 - gguf_layer_prefix.size());
-    const auto w =
-        std::ranges::find(layer_weights, name.substr(dot + 1), &ExpectedWeight::gguf_name);
-    if (w == layer_weights.end()) return std::string(name);
-    return std::string(layer_prefix).append(layer).append(w->name);
-}
-
-// Every weight that the config asks for, by name.
-std::map<std::string, const ExpectedWeight*, std::less<>> expected_weights(const Config& config) {
-    std::map<std::string, const ExpectedWeight*, std::less<>> weights;
-    for (const ExpectedWeight& w : outer_weights)
-        if (w.name != head || !config.tie_word_embeddings) weights.emplace(w.name, &w);
-    for (std::uint32_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-        const std::string prefix = std::string(layer_prefix) + std::to_string(layer) + ".";
-        for (const ExpectedWeight& w : layer_weights)
-            weights.emplace(prefix + std::string(w.name), &w);
-    }
-    return weights;
-}
-
-void check_weight(const FileTensor& tensor, const ExpectedWeight& weight, const Config& config,
-                  const std::string& where) {
-    std::vector<std::uint64_t> shape{size_of(weight.columns, config)};
-    if (weight.rows != Size::none) shape.insert(shape.begin(), size_of(weight.rows, config));
-    if (tensor.shape != shape)
-        throw Error(where + ": " + shape_text(tensor.shape) + " in the file, " + shape_text(shape) +
-                    " from its config");
-    if (weight.rows == Size::none && info(tensor.format).block_size != 1)
-        throw Error(where + ": a vector in " + std::string(info(tensor.format).name) +
-                    ", only f32, f16 and bf16 are supported for vectors");
-}
 
 // Frequencies that scale rope per dimension (Llama 3.1) are not supported; ones change nothing.
 void check_rope_frequencies(const FileTensor& tensor, const std::string& where) {
@@ -253,6 +168,7 @@ FileTensors Checkpoint::open_directory() {
         std::ranges::move(content.tensors, std::back_inserter(all.tensors));
         std::ranges::move(content.unsupported, std::back_inserter(all.unsupported));
     }
+    name_weights(all, hugging_face_naming, config_, path_.string() + ": ");
     return all;
 }
 
@@ -264,39 +180,36 @@ FileTensors Checkpoint::open_gguf() {
         throw Error(path_.string() + ": split.count: one of " + std::to_string(parts) +
                     " files, only whole models are supported");
     config_ = config_from_gguf(*gguf_);
-    config_.tie_word_embeddings = true;
-    for (UnsupportedTensor& tensor : content.tensors.unsupported) {
-        tensor.name = translated(tensor.name);
-        if (tensor.name == head) config_.tie_word_embeddings = false;
-    }
-    for (FileTensor& tensor : content.tensors.tensors) {
-        if (tensor.name == "rope_freqs.weight")
-            check_rope_frequencies(tensor, path_.string() + ": " + tensor.name);
-        tensor.name = translated(tensor.name);
-        if (tensor.name == head) config_.tie_word_embeddings = false;
-    }
+    const std::string where = path_.string() + ": ";
+    for (const FileTensor& tensor : content.tensors.tensors)
+        if (tensor.name == "rope_freqs.weight") check_rope_frequencies(tensor, where + tensor.name);
+    name_weights(content.tensors, gguf_naming, config_, where);
+    config_.tie_word_embeddings =
+        std::ranges::count(content.tensors.tensors, head, &FileTensor::name) +
+            std::ranges::count(content.tensors.unsupported, head, &UnsupportedTensor::name) ==
+        0;
     return std::move(content.tensors);
 }
 
 // Tensors that the config does not ask for, as rotary_emb.inv_freq, are left out.
 void Checkpoint::keep_weights(FileTensors found) {
     const std::string where = path_.string() + ": ";
-    const auto weights = expected_weights(config_);
+    for (const UnsupportedTensor& tensor : found.unsupported)
+        if (expected_shape(tensor.name, config_, where))
+            throw Error(where + tensor.name + ": type " + printable(tensor.type) +
+                        " is not supported");
     for (FileTensor& tensor : found.tensors) {
-        const auto weight = weights.find(tensor.name);
-        if (weight == weights.end()) continue;
-        check_weight(tensor, *weight->second, config_, where + tensor.name);
+        const auto shape = expected_shape(tensor.name, config_, where);
+        if (!shape) continue;
+        check_weight(tensor, *shape, where + tensor.name);
         if (!index_.emplace(tensor.name, tensors_.size()).second)
             throw Error(where + tensor.name + ": is there twice");
         tensors_.push_back(std::move(tensor));
     }
-    for (const UnsupportedTensor& tensor : found.unsupported)
-        if (weights.contains(tensor.name))
-            throw Error(where + tensor.name + ": type " + printable(tensor.type) +
-                        " is not supported");
-    for (const auto& [name, weight] : weights)
+    for_each_weight(config_, [&](const std::string& name) {
         if (!index_.contains(name))
             throw Error(where + name + ": not in the file, its config asks for it");
+    });
 }
 
 std::string Checkpoint::name() const {

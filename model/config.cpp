@@ -24,30 +24,31 @@ std::string real_text(float value) {
 
 struct Architecture {
     std::string_view name, model_type;
-    bool runs = true;
     // What transformers fills in where config.json is silent.
     std::uint32_t intermediate_size, num_key_value_heads /* 0: one per head */;
     std::uint32_t max_position_embeddings, sliding_window;
     bool has_window = true;  // whether the key sliding_window means anything
+    float rms_norm_eps = 1e-6f, rope_theta = 10000;
+    std::uint32_t num_local_experts = 0, num_experts_per_tok = 0;  // 0: has none
 };
 
 constexpr std::array architectures{
-    Architecture{"LlamaForCausalLM", "llama", true, 11008, 0, 2048, 0, false},
-    Architecture{"MistralForCausalLM", "mistral", true, 14336, 8, 131072, 4096},
-    Architecture{"MixtralForCausalLM", "mixtral", false, 14336, 8, 131072, 0},
+    Architecture{"LlamaForCausalLM", "llama", 11008, 0, 2048, 0, false},
+    Architecture{"MistralForCausalLM", "mistral", 14336, 8, 131072, 4096},
+    Architecture{"MixtralForCausalLM", "mixtral", 14336, 8, 131072, 0, true, 1e-5f, 1e6f, 8, 2},
 };
 
 std::string supported_architectures() {
     std::string names;
     for (const Architecture& a : architectures)
-        if (a.runs) names += (names.empty() ? "" : ", ") + std::string(a.name);
+        names += (names.empty() ? "" : ", ") + std::string(a.name);
     return names;
 }
 
 const Architecture& find_architecture(const std::string& where, std::string_view name,
                                       std::string_view Architecture::*key) {
     const auto found = std::ranges::find(architectures, name, key);
-    if (found == architectures.end() || !found->runs)
+    if (found == architectures.end())
         throw Error(where + printable(name) + " is not supported, but " +
                     supported_architectures() + " are");
     return *found;
@@ -175,6 +176,18 @@ void read_rope(const Settings& settings, Config& config) {
     config.rope_scaling_factor = factor.value_or(1.0f);
 }
 
+// The other keys of experts (router_jitter_noise, router_aux_loss_coef, output_router_logits) are
+// for training and inspection. transformers reads num_experts as num_local_experts.
+void read_experts(const Settings& settings, const Architecture& architecture, Config& config) {
+    if (architecture.num_local_experts == 0) return;
+    const bool other_key = settings.find("num_experts") && !settings.find("num_local_experts");
+    const char* key = other_key ? "num_experts" : "num_local_experts";
+    config.num_local_experts = settings.count(key, architecture.num_local_experts);
+    if (config.num_local_experts == 0) settings.fail(key, "at least one is needed");
+    config.num_experts_per_tok =
+        settings.count("num_experts_per_tok", architecture.num_experts_per_tok);
+}
+
 // What generate() in transformers stops at: generation_config.json, where there is one.
 void read_generation_config(const std::filesystem::path& path, Config& config) {
     if (!std::filesystem::exists(path)) return;
@@ -246,7 +259,7 @@ constexpr std::array limits{
     Limit{"vocab_size", &Config::vocab_size, 1, 1u << 22, 1},
     Limit{"max_position_embeddings", &Config::max_position_embeddings, 1, 1u << 24, 1},
     Limit{"sliding_window", &Config::sliding_window, 0, 1u << 24, 1},
-    Limit{"num_local_experts", &Config::num_local_experts, 0, 0, 1},
+    Limit{"num_local_experts", &Config::num_local_experts, 0, 1024, 1},
 };
 
 void check_limit(const Config& config, const Limit& limit, const std::string& where) {
@@ -269,6 +282,14 @@ void check_heads(const Config& c, const std::string& where) {
             throw Error(where + ": head_dim: " + number(c.head_dim) + " times " + number(heads) +
                         " heads is " + number(size) + ", a multiple of 32 is needed");
     }
+}
+
+void check_experts(const Config& c, const std::string& where) {
+    const std::uint32_t least = c.num_local_experts == 0 ? 0 : 1;
+    if (c.num_experts_per_tok < least || c.num_experts_per_tok > c.num_local_experts)
+        throw Error(where + ": num_experts_per_tok: " + number(c.num_experts_per_tok) +
+                    ", allowed are values from " + number(least) + " to num_local_experts " +
+                    number(c.num_local_experts));
 }
 
 void check_real(std::string_view key, float value, float most, const std::string& where) {
@@ -304,7 +325,7 @@ Config read_config(const std::filesystem::path& config_json) {
     c.vocab_size = settings.count("vocab_size", c.vocab_size);
     c.max_position_embeddings =
         settings.count("max_position_embeddings", architecture.max_position_embeddings);
-    c.rms_norm_eps = settings.real("rms_norm_eps").value_or(c.rms_norm_eps);
+    c.rms_norm_eps = settings.real("rms_norm_eps").value_or(architecture.rms_norm_eps);
     c.tie_word_embeddings = settings.flag("tie_word_embeddings", c.tie_word_embeddings);
     c.bos_token_id = settings.count("bos_token_id", c.bos_token_id);
     c.eos_token_ids = settings.ids("eos_token_id").value_or(c.eos_token_ids);
@@ -319,7 +340,9 @@ Config read_config(const std::filesystem::path& config_json) {
             "sliding_window", content.contains("sliding_window") ? 0 : architecture.sliding_window);
     c.head_dim = settings.count("head_dim", c.hidden_size / std::max(c.num_attention_heads, 1u));
 
+    c.rope_theta = architecture.rope_theta;
     read_rope(settings, c);
+    read_experts(settings, architecture, c);
     read_generation_config(config_json.parent_path() / "generation_config.json", c);
     validate(c, path);
     return c;
@@ -333,12 +356,11 @@ Config config_from_gguf(const GgufMetadata& metadata) {
     const auto count = [&](const char* key, std::optional<std::uint32_t> otherwise = {}) {
         return gguf_count(metadata, "llama." + std::string(key), otherwise);
     };
-    if (count("expert_count", 0) != 0)
-        find_architecture(metadata.path() + ": llama.expert_count: ", "MixtralForCausalLM",
-                          &Architecture::name);
 
     Config c;
-    c.architecture = "LlamaForCausalLM";
+    c.num_local_experts = count("expert_count", 0);
+    c.num_experts_per_tok = c.num_local_experts == 0 ? 0 : count("expert_used_count");
+    c.architecture = c.num_local_experts == 0 ? "LlamaForCausalLM" : "MixtralForCausalLM";
     c.max_position_embeddings = count("context_length");
     c.hidden_size = count("embedding_length");
     c.intermediate_size = count("feed_forward_length");
@@ -363,6 +385,7 @@ Config config_from_gguf(const GgufMetadata& metadata) {
 void validate(const Config& config, const std::string& where) {
     for (const Limit& limit : limits) check_limit(config, limit, where);
     check_heads(config, where);
+    check_experts(config, where);
     check_real("rms_norm_eps", config.rms_norm_eps, 1, where);
     check_real("rope_theta", config.rope_theta, 1e12f, where);
     check_real("rope_scaling_factor", config.rope_scaling_factor, 1e6f, where);

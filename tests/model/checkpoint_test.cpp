@@ -33,16 +33,21 @@ TEST(Checkpoint, OpensEveryDirectory) {
     };
     for (const auto& [name, layers, format] : {Case{"a_mistral_gqa", 3, Format::bf16},
                                                {"b_mistral_window16", 3, Format::f16},
+                                               {"c_mixtral_4x_top2", 2, Format::bf16},
                                                {"d_llama_mha", 2, Format::f32},
                                                {"e_mistral_3shards", 3, Format::bf16}}) {
         SCOPED_TRACE(name);
         const Checkpoint checkpoint(data("hf") / name / "model");
         const Config& config = checkpoint.config();
         EXPECT_EQ(config.num_hidden_layers, layers);
-        EXPECT_EQ(checkpoint.tensors().size(), 3 + 9 * layers);
+        const std::size_t feed_forward =
+            config.num_local_experts == 0 ? 3 : 1 + 3 * config.num_local_experts;
+        EXPECT_EQ(checkpoint.tensors().size(), 3 + (6 + feed_forward) * layers);
         EXPECT_FALSE(checkpoint.permuted_qk());
         EXPECT_EQ(checkpoint.name(), "model");
-        const FileTensor& down = checkpoint.tensor("model.layers.1.mlp.down_proj.weight");
+        const FileTensor& down = checkpoint.tensor(
+            config.num_local_experts == 0 ? "model.layers.1.mlp.down_proj.weight"
+                                          : "model.layers.1.block_sparse_moe.experts.3.w2.weight");
         EXPECT_EQ(down.format, format);
         EXPECT_EQ(down.rows(), config.hidden_size);
         EXPECT_EQ(down.columns(), config.intermediate_size);
@@ -279,9 +284,12 @@ TEST(Checkpoint, BrokenGgufModelsAreNamed) {
         {"part of a model",
          [](GgufBuilder& b) { b.add("split.count", 3u); },
          {"split.count: one of 3 files"}},
-        {"experts",
-         [](GgufBuilder& b) { b.add("llama.expert_count", 8u); },
-         {"MixtralForCausalLM is not supported"}},
+        {"experts that are not there",
+         [](GgufBuilder& b) {
+             b.add("llama.expert_count", 8u);
+             b.add("llama.expert_used_count", 2u);
+         },
+         {"model.layers.0.block_sparse_moe.gate.weight: not in the file"}},
     };
     for (const Corruption& corruption : corruptions) {
         SCOPED_TRACE(corruption.name);

@@ -69,6 +69,42 @@ TEST(Config, DefaultsAreThoseOfTransformers) {
     EXPECT_EQ(llama.num_key_value_heads, 32u);
     EXPECT_EQ(llama.max_position_embeddings, 2048u);
     EXPECT_EQ(llama.sliding_window, 0u);
+    EXPECT_EQ(llama.num_local_experts, 0u);
+    const Config mixtral = from_json({{"model_type", "mixtral"}});
+    EXPECT_EQ(mixtral.intermediate_size, 14336u);
+    EXPECT_EQ(mixtral.num_key_value_heads, 8u);
+    EXPECT_EQ(mixtral.max_position_embeddings, 131072u);
+    EXPECT_EQ(mixtral.sliding_window, 0u);
+    EXPECT_EQ(mixtral.rms_norm_eps, 1e-5f);
+    EXPECT_EQ(mixtral.rope_theta, 1e6f);
+    EXPECT_EQ(mixtral.num_local_experts, 8u);
+    EXPECT_EQ(mixtral.num_experts_per_tok, 2u);
+}
+
+TEST(Config, ReadsExperts) {
+    const Config c = read_config(test::data("hf/c_mixtral_4x_top2/model/config.json"));
+    EXPECT_EQ(c.architecture, "MixtralForCausalLM");
+    EXPECT_EQ(c.num_local_experts, 4u);
+    EXPECT_EQ(c.num_experts_per_tok, 2u);
+    EXPECT_EQ(c.rope_theta, 1e6f);
+
+    json content = small_config();
+    content["num_local_experts"] = 6;  // means nothing to Mistral
+    EXPECT_EQ(from_json(content).num_local_experts, 0u);
+    EXPECT_EQ(from_json(content).num_experts_per_tok, 0u);
+    content["architectures"] = {"MixtralForCausalLM"};
+    content["num_experts_per_tok"] = 6;
+    content["router_jitter_noise"] = 0.1;
+    content["output_router_logits"] = true;
+    EXPECT_EQ(from_json(content).num_local_experts, 6u);
+    EXPECT_EQ(from_json(content).num_experts_per_tok, 6u);
+    content.erase("num_local_experts");
+    content["num_experts"] = 7;
+    EXPECT_EQ(from_json(content).num_local_experts, 7u);
+    content["rope_parameters"] = {{"rope_type", "default"}};
+    EXPECT_EQ(from_json(content).rope_theta, 1e6f);
+    content["rope_parameters"]["rope_theta"] = 5e5;
+    EXPECT_EQ(from_json(content).rope_theta, 5e5f);
 }
 
 TEST(Config, NullMeansWhatTransformersMakesOfIt) {
@@ -117,7 +153,6 @@ TEST(Config, RefusalsNameKeyValueAndWhatIsAllowed) {
         std::vector<std::string> in_error;
     };
     const Refusal refusals[] = {
-        {"architectures", R"(["MixtralForCausalLM"])", {"MixtralForCausalLM is not supported"}},
         {"architectures", R"(["GPT2LMHeadModel"])", {"GPT2LMHeadModel", "MistralForCausalLM"}},
         {"architectures", R"([])", {"architectures: [], a list of one name"}},
         {"architectures", "null", {"architectures: is absent"}},
@@ -167,6 +202,20 @@ TEST(Config, RefusalsNameKeyValueAndWhatIsAllowed) {
         content[key] = json::parse(value);
         expect_error([&] { from_json(content); }, in_error);
         expect_error([&] { from_json(content); }, {"config.json: "});
+    }
+    for (const auto& [key, value, in_error] :
+         {Refusal{"num_local_experts", "0", {"num_local_experts: 0, at least one"}},
+          {"num_experts", "0", {"num_experts: 0, at least one"}},
+          {"num_local_experts", "1025", {"num_local_experts: 1025, allowed"}},
+          {"num_local_experts", "-1", {"num_local_experts: -1, a whole number"}},
+          {"num_experts_per_tok", "0", {"num_experts_per_tok: 0, allowed are values from 1"}},
+          {"num_experts_per_tok", "9", {"num_experts_per_tok: 9", "num_local_experts 8"}},
+          {"num_experts_per_tok", "\"2\"", {"num_experts_per_tok: \"2\", a whole number"}}}) {
+        SCOPED_TRACE(std::string(key) + " = " + value);
+        json content = small_config();
+        content["architectures"] = {"MixtralForCausalLM"};
+        content[key] = json::parse(value);
+        expect_error([&] { from_json(content); }, in_error);
     }
     json both = small_config();
     both["rope_theta"] = 1e6;
@@ -220,6 +269,15 @@ TEST(Config, GgufDefaultsAndOptionalKeys) {
     EXPECT_EQ(plain.rope_theta, 10000.0f);
     EXPECT_EQ(plain.rope_scaling_factor, 1.0f);
     EXPECT_EQ(plain.sliding_window, 0u);
+    EXPECT_EQ(plain.architecture, "LlamaForCausalLM");
+    EXPECT_EQ(plain.num_local_experts, 0u);
+
+    GgufBuilder sparse = small_gguf();
+    sparse.add("llama.expert_count", 5u);
+    sparse.add("llama.expert_used_count", 3u);
+    EXPECT_EQ(from_gguf(sparse).architecture, "MixtralForCausalLM");
+    EXPECT_EQ(from_gguf(sparse).num_local_experts, 5u);
+    EXPECT_EQ(from_gguf(sparse).num_experts_per_tok, 3u);
 
     GgufBuilder file = small_gguf();
     file.add("llama.attention.head_count_kv", 4u);
@@ -254,9 +312,27 @@ TEST(Config, GgufRefusalsNameTheKey) {
         std::vector<std::string> in_error;
     };
     const Refusal refusals[] = {
-        {"experts",
+        {"experts without the number used",
          [](GgufBuilder& b) { b.add("llama.expert_count", 8u); },
-         {"expert_count", "Mixtral"}},
+         {"llama.expert_used_count: not in the file's metadata"}},
+        {"more experts used than there are",
+         [](GgufBuilder& b) {
+             b.add("llama.expert_count", 8u);
+             b.add("llama.expert_used_count", 9u);
+         },
+         {"num_experts_per_tok: 9, allowed are values from 1 to num_local_experts 8"}},
+        {"no expert used",
+         [](GgufBuilder& b) {
+             b.add("llama.expert_count", 8u);
+             b.add("llama.expert_used_count", 0u);
+         },
+         {"num_experts_per_tok: 0, allowed are values from 1"}},
+        {"too many experts",
+         [](GgufBuilder& b) {
+             b.add("llama.expert_count", 1025u);
+             b.add("llama.expert_used_count", 2u);
+         },
+         {"num_local_experts: 1025, allowed are values from 0 to 1024"}},
         {"kv heads",
          [](GgufBuilder& b) { b.add("llama.attention.head_count_kv", 3u); },
          {"num_key_value_heads 3"}},
