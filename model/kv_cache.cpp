@@ -7,11 +7,9 @@
 namespace assay {
 namespace {
 
-std::uint64_t element_bytes(Cache format) { return format == Cache::f32 ? 4 : 2; }
-
 std::uint64_t side_bytes(const Config& config, Cache format, std::uint32_t blocks) {
-    return std::uint64_t{blocks} * ops::block_slots * config.num_key_value_heads * config.head_dim *
-           element_bytes(format);
+    return std::uint64_t{blocks} * ops::block_slots * config.num_key_value_heads *
+           row_bytes(format, config.head_dim);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "runtime/cache.h"
 #include "runtime/ops.h"
 
 namespace assay {
@@ -11,6 +12,7 @@ namespace assay {
 // (paged attention, Kwon et al. 2023).
 class KvCache {
 public:
+    // Throws an Error when the format does not suit the model's head_dim.
     KvCache(Device& device, const Config& config, Cache format, std::uint32_t blocks);
 
     ops::KeysValues layer(std::uint32_t index) const;
@@ -24,6 +26,7 @@ public:
     static std::uint32_t blocks_for(std::uint32_t positions) {
         return (positions + ops::block_slots - 1) / ops::block_slots;
     }
+    // Of all layers. Throws as the constructor does.
     static std::uint64_t bytes(const Config& config, Cache format, std::uint32_t blocks);
 
 private:

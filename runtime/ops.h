@@ -1,4 +1,5 @@
 #pragma once
+#include "runtime/cache.h"
 #include "runtime/stream.h"
 
 // Every operation the models are written in. Tensors are f32 unless said otherwise, shapes

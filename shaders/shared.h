@@ -12,7 +12,7 @@ using uint = std::uint32_t;
 struct vec2;          // these are only pointed to
 struct vec4;
 struct CacheElement;  // what the KV cache holds, see attention/cache.glsl
-struct CachePair;     // two of them
+struct CacheQuad;     // four of them
 
 // A typed device address. T is const where the kernel only reads.
 template <class T>

@@ -216,7 +216,7 @@ void print_json(const Results& r, const BenchModelOptions& options) {
         {"prompt_tokens", options.prompt},
         {"generated_tokens", options.generate},
         {"repeats", options.repeats},
-        {"kv", options.run.kv == Cache::f16 ? "f16" : "f32"},
+        {"kv", info(options.run.kv).name},
         {"start",
          {{"device_seconds", r.open_seconds},
           {"load_seconds", r.load_seconds},

@@ -108,7 +108,7 @@ Json to_json(const Config& c) {
 Json to_json(const Plan& plan) {
     const MemoryPlan& memory = plan.memory;
     Json json{{"context", plan.engine.context},
-              {"kv", plan.engine.kv == Cache::f16 ? "f16" : "f32"},
+              {"kv", info(plan.engine.kv).name},
               {"weights_bytes", memory.weights},
               {"kv_cache_bytes", memory.kv_cache},
               {"scratch_bytes", memory.scratch},
@@ -207,11 +207,10 @@ void print_formats(const Checkpoint& checkpoint) {
 
 void print_plan(const Plan& plan) {
     const MemoryPlan& memory = plan.memory;
-    row("memory plan", bytes_text(memory.total()) + ": weights " + bytes_text(memory.weights) +
-                           ", KV cache " + bytes_text(memory.kv_cache) + " (" +
-                           std::to_string(plan.engine.context) + " tokens, " +
-                           (plan.engine.kv == Cache::f16 ? "f16" : "f32") + "), scratch " +
-                           bytes_text(memory.scratch));
+    row("memory plan",
+        bytes_text(memory.total()) + ": weights " + bytes_text(memory.weights) + ", KV cache " +
+            bytes_text(memory.kv_cache) + " (" + std::to_string(plan.engine.context) + " tokens, " +
+            std::string(info(plan.engine.kv).name) + "), scratch " + bytes_text(memory.scratch));
     row("", plan.device ? plan.device->name + " has " + bytes_text(memory.free) +
                               " free: " + (memory.fits() ? "it fits" : "it does not fit")
                         : "no Vulkan device here to compare it with");

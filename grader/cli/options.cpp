@@ -86,10 +86,10 @@ void add_device_option(CLI::App& command, std::string& device) {
 void add_kv_option(CLI::App& command, Cache& kv) {
     command
         .add_option_function<std::string>(
-            "--kv",
-            [&kv](const std::string& name) { kv = name == "f32" ? Cache::f32 : Cache::f16; },
-            "Format of the KV cache: f16 (default) or f32")
-        ->check(one_of({"f16", "f32"}))
+            "--kv", [&kv](const std::string& name) { kv = *cache_from_name(name); },
+            "Format of the KV cache: f16 (default), f32 or q8_0, which takes half the memory of "
+            "f16")
+        ->check(one_of(cache_names()))
         ->type_name("FORMAT");
 }
 

@@ -27,10 +27,11 @@ Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tok
     const std::uint32_t subgroup = std::bit_floor(std::max(device.subgroup_size, 1u));
     if (path == AttentionPath::direct)
         return {path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
-    // With one token per sequence the keys are what is read, so a whole subgroup reads them side by
-    // side. With many tokens rows share what is read, so each row gets few invocations.
+    // With one token per sequence the keys are what is read, so as many invocations as a head of
+    // 128 has fours of elements read them side by side. With many tokens rows share what is read,
+    // so each row gets few invocations.
     const std::uint32_t workgroup = std::max(128u, subgroup),
-                        lanes = tile_tokens > 1 ? std::min(4u, subgroup) : subgroup;
+                        lanes = std::min(tile_tokens > 1 ? 4u : 32u, subgroup);
     return {path, workgroup, workgroup / lanes};
 }
 
@@ -88,6 +89,8 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
     const Tensor partials = splits > 1 ? s.scratch(splits * rows * heads, head_dim + 2) : y;
     const double tile_keys = static_cast<double>(step.most_keys) * kv_heads * head_dim;
     const double tile_flops = 4 * tile_keys * heads / kv_heads * step.tile_tokens;
+    const double tile_bytes =
+        2.0 * step.most_keys * kv_heads * static_cast<double>(row_bytes(cache.format, head_dim));
     const auto tiles_at_once =
         static_cast<std::uint32_t>(std::clamp(s.most_flops() / tile_flops, 1.0, 1e6));
     const bool direct = group.path == AttentionPath::direct;
@@ -118,8 +121,7 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
              .splits = splits,
              .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
             {.x = tiles * chunks, .y = kv_heads, .z = splits},
-            {.bytes = tile_keys * tiles * (cache.format == Cache::f32 ? 8 : 4),
-             .flops = tile_flops * tiles});
+            {.bytes = tile_bytes * tiles, .flops = tile_flops * tiles});
     }
     if (splits > 1)
         s.dispatch(

@@ -2,7 +2,7 @@
 // the softmax computed on the fly (Milakov & Gimelshein 2018; Dao et al. 2022).
 //
 // A workgroup serves one key-value head of one tile of query tokens: its query rows are the (token, head) pairs that
-// read this head. lanes invocations share a row, each holding every lanes-th pair of elements of the head, so that
+// read this head. lanes invocations share a row, each holding every lanes-th four elements of the head, so that
 // rows_per_group = workgroup / lanes. All rows walk the same keys. Along x tiles * chunks, y key-value heads, z splits.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -14,8 +14,8 @@ PUSH(AttentionParams);
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint lanes = 8;      // a power of two, at most a subgroup
 layout(constant_id = 2) const uint head_dim = 128;
-const uint head_pairs = head_dim / 2;
-const uint pairs = (head_pairs + lanes - 1) / lanes;  // of a head, per invocation
+const uint head_quads = head_dim / 4;  // four elements each
+const uint quads = (head_quads + lanes - 1) / lanes;  // of a head, per invocation
 const uint keys_at_once = 4;
 const float lowest = -3.0e38;  // stands for minus infinity, whose differences would be NaN
 
@@ -42,26 +42,26 @@ void main() {
     uint end = min(last_position + 1, (split + 1) * p.split_keys);
     begin = max(begin / block_slots * block_slots, split * p.split_keys);
 
-    uint q_row = ((tile.first_row + token) * p.heads + head) * head_pairs;
-    vec2 q[pairs], sum[pairs];
-    [[unroll]] for (uint i = 0; i < pairs; ++i) {
+    uint q_row = ((tile.first_row + token) * p.heads + head) * head_quads;
+    vec4 q[quads], sum[quads];
+    [[unroll]] for (uint i = 0; i < quads; ++i) {
         uint d = i * lanes + lane;
-        q[i] = d < head_pairs ? at(q)[q_row + d] * p.scale : vec2(0.0);
-        sum[i] = vec2(0.0);
+        q[i] = d < head_quads ? at(q)[q_row + d] * p.scale : vec4(0.0);
+        sum[i] = vec4(0.0);
     }
     float greatest = lowest, weights = 0.0;
 
     for (uint key = begin; key < end; key += keys_at_once) {
         // Some CPU implementations run the body once more with every invocation off, so it must name a valid block then too.
         uint block = at(block_tables)[tile.sequence * p.table_stride + min(key, end - 1) / block_slots];
-        uint first = cache_row(block * block_slots + key % block_slots, kv_head, p.kv_heads, head_pairs);
+        uint part = (block * p.kv_heads + kv_head) * cache_part_quads(head_dim), first = key % block_slots * head_quads;
 
         float score[keys_at_once];
         [[unroll]] for (uint j = 0; j < keys_at_once; ++j) score[j] = 0.0;
-        [[unroll]] for (uint i = 0; i < pairs; ++i) {
-            uint d = min(i * lanes + lane, head_pairs - 1);
+        [[unroll]] for (uint i = 0; i < quads; ++i) {
+            uint d = min(i * lanes + lane, head_quads - 1);
             [[unroll]] for (uint j = 0; j < keys_at_once; ++j)
-                score[j] += dot(q[i], cache_pair(at(keys)[first + j * head_pairs + d]));
+                score[j] += dot(q[i], cache_quad(keys, part, head_dim, first + j * head_quads + d));
         }
         float new_greatest = greatest;
         bool seen[keys_at_once];
@@ -78,23 +78,27 @@ void main() {
             weight[j] = seen[j] ? exp(score[j] - greatest) : 0.0;
             weights += weight[j];
         }
-        [[unroll]] for (uint i = 0; i < pairs; ++i) {
-            uint d = min(i * lanes + lane, head_pairs - 1);
+        [[unroll]] for (uint i = 0; i < quads; ++i) {
+            uint d = min(i * lanes + lane, head_quads - 1);
             sum[i] *= shrink;
             // A slot never written may hold anything, NaN too, so what is not seen is not touched.
             [[unroll]] for (uint j = 0; j < keys_at_once; ++j)
-                sum[i] += seen[j] ? weight[j] * cache_pair(at(values)[first + j * head_pairs + d]) : vec2(0.0);
+                sum[i] += seen[j] ? weight[j] * cache_quad(values, part, head_dim, first + j * head_quads + d) : vec4(0.0);
         }
     }
     if (!active_row) return;
 
     uint out_row = (tile.first_row + token) * p.heads + head;
-    uint partial = (split * p.rows * p.heads + out_row) * (head_pairs + 1);
-    [[unroll]] for (uint i = 0; i < pairs; ++i) {
+    uint partial = (split * p.rows * p.heads + out_row) * (2 * head_quads + 1);
+    [[unroll]] for (uint i = 0; i < quads; ++i) {
         uint d = i * lanes + lane;
-        if (d >= head_pairs) continue;
-        if (p.splits == 1) at(y)[out_row * head_pairs + d] = sum[i] / weights;
-        else at(partials)[partial + d] = sum[i];
+        if (d >= head_quads) continue;
+        if (p.splits == 1) {
+            at(y)[out_row * head_quads + d] = sum[i] / weights;
+        } else {
+            at(partials)[partial + 2 * d] = sum[i].xy;
+            at(partials)[partial + 2 * d + 1] = sum[i].zw;
+        }
     }
-    if (p.splits > 1 && lane == 0) at(partials)[partial + head_pairs] = vec2(greatest, weights);
+    if (p.splits > 1 && lane == 0) at(partials)[partial + 2 * head_quads] = vec2(greatest, weights);
 }

@@ -13,12 +13,12 @@ struct QueryTile {
 POINTER(QueryTile, 16)
 
 struct AttentionParams {
-    In(vec2) q;                // (rows, heads, head_dim)
-    In(CachePair) keys;        // (blocks, kv_heads, block_slots, head_dim)
-    In(CachePair) values;      // the same
+    In(vec4) q;                // (rows, heads, head_dim)
+    In(CacheQuad) keys;        // (blocks, kv_heads, block_slots, head_dim)
+    In(CacheQuad) values;      // the same
     In(uint) block_tables;     // (sequences, table_stride): the cache block of each run of block_slots positions
     In(QueryTile) tiles;
-    Out(vec2) y;               // (rows, heads, head_dim)
+    Out(vec4) y;               // (rows, heads, head_dim)
     Out(vec2) partials;        // (splits, rows, heads, head_dim + 2): weighted sum, greatest score, sum of weights
     uint rows;
     uint heads;

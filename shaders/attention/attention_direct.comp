@@ -2,7 +2,7 @@
 //
 // A workgroup is a subgroup and serves tile_rows query rows, the (token, head) pairs of a tile that read one key-value
 // head, walking the keys `lanes` at a time. For the scores each invocation takes a key, so that the elements of the
-// queries are read at the same address by all; for the weighted sums of values each takes a pair of elements, and the
+// queries are read at the same address by all; for the weighted sums of values each takes four elements, and the
 // weights are handed round. Every key and value read meets all rows. Along x tiles * chunks, y key-value heads, z splits.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -15,9 +15,9 @@ layout(local_size_x_id = 0) in;  // a divisor of block_slots, at most a subgroup
 layout(constant_id = 1) const uint tile_rows = 8;
 layout(constant_id = 2) const uint head_dim = 128;
 const uint lanes = gl_WorkGroupSize.x;
-const uint head_pairs = head_dim / 2;
-const uint chunks = (head_pairs + lanes - 1) / lanes;       // of a head's pairs, each held by all invocations together
-const uint unrolled = head_pairs % 8 == 0 ? 8 : 1;          // pairs of a key
+const uint head_quads = head_dim / 4;                       // four elements each
+const uint chunks = (head_quads + lanes - 1) / lanes;       // of a head's quads, each held by all invocations together
+const uint unrolled = head_quads % 8 == 0 ? 8 : 2;          // quads of a key
 const uint keys_unrolled = 4;                               // values
 const float lowest = -3.0e38;  // stands for minus infinity, whose differences would be NaN
 
@@ -29,7 +29,7 @@ void main() {
 
     // Rows beyond the last repeat it and store nothing.
     uint position[tile_rows], head_row[tile_rows];
-    vec2 sum[tile_rows * chunks];
+    vec4 sum[tile_rows * chunks];
     float greatest[tile_rows], weights[tile_rows];  // weights: of the keys that were this invocation's
     [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
         uint query = min(first_query + r, queries - 1), token = query / group;
@@ -37,7 +37,7 @@ void main() {
         head_row[r] = (tile.first_row + token) * p.heads + kv_head * group + query % group;
         greatest[r] = lowest;
         weights[r] = 0.0;
-        [[unroll]] for (uint c = 0; c < chunks; ++c) sum[r * chunks + c] = vec2(0.0);
+        [[unroll]] for (uint c = 0; c < chunks; ++c) sum[r * chunks + c] = vec4(0.0);
     }
 
     // Keys that some row of this workgroup sees, and of those this split's. None if it has no rows of its own.
@@ -51,19 +51,19 @@ void main() {
         // may run once more with every invocation off, so that it must name a valid block then too.
         uint last = max(end, 1) - 1, inside = min(key, last);
         uint block = at(block_tables)[tile.sequence * p.table_stride + inside / block_slots];
-        uint first = cache_row(block * block_slots + inside / lanes * lanes % block_slots, kv_head, p.kv_heads, head_pairs);
+        uint part = (block * p.kv_heads + kv_head) * cache_part_quads(head_dim);
+        uint first = inside / lanes * lanes % block_slots * head_quads;
         uint last_lane = min(last - inside, lanes - 1);
 
         float score[tile_rows];
         [[unroll]] for (uint r = 0; r < tile_rows; ++r) score[r] = 0.0;
-        uint my_key = first + min(lane, last_lane) * head_pairs;
-        for (uint d = 0; d < head_pairs; d += unrolled) {
+        uint my_key = first + min(lane, last_lane) * head_quads;
+        for (uint d = 0; d < head_quads; d += unrolled) {
             [[unroll]] for (uint i = 0; i < unrolled; ++i) {
-                vec2 k = cache_pair(at(keys)[my_key + d + i]);
+                vec4 k = cache_quad(keys, part, head_dim, my_key + d + i);
                 [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
-                    vec2 q = at(q)[head_row[r] * head_pairs + d + i];
-                    score[r] += k.x * q.x;
-                    score[r] += k.y * q.y;
+                    vec4 q = at(q)[head_row[r] * head_quads + d + i];
+                    [[unroll]] for (uint e = 0; e < 4; ++e) score[r] += k[e] * q[e];
                 }
             }
         }
@@ -87,9 +87,9 @@ void main() {
                 [[unroll]] for (uint r = 0; r < tile_rows; ++r)
                     w[i * tile_rows + r] = subgroupShuffle(weight[r], j + i);
             [[unroll]] for (uint c = 0; c < chunks; ++c) {
-                uint pair = min(c * lanes + lane, head_pairs - 1);
+                uint quad = min(c * lanes + lane, head_quads - 1);
                 [[unroll]] for (uint i = 0; i < keys_unrolled; ++i) {
-                    vec2 v = cache_pair(at(values)[first + min(j + i, last_lane) * head_pairs + pair]);
+                    vec4 v = cache_quad(values, part, head_dim, first + min(j + i, last_lane) * head_quads + quad);
                     [[unroll]] for (uint r = 0; r < tile_rows; ++r) sum[r * chunks + c] += v * w[i * tile_rows + r];
                 }
             }
@@ -99,13 +99,17 @@ void main() {
     [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
         if (first_query + r >= queries) continue;
         float total = subgroupAdd(weights[r]);
-        uint partial = (split * p.rows * p.heads + head_row[r]) * (head_pairs + 1);
+        uint partial = (split * p.rows * p.heads + head_row[r]) * (2 * head_quads + 1);
         [[unroll]] for (uint c = 0; c < chunks; ++c) {
-            uint pair = c * lanes + lane;
-            if (pair >= head_pairs) continue;
-            if (p.splits == 1) at(y)[head_row[r] * head_pairs + pair] = sum[r * chunks + c] / total;
-            else at(partials)[partial + pair] = sum[r * chunks + c];
+            uint quad = c * lanes + lane;
+            if (quad >= head_quads) continue;
+            if (p.splits == 1) {
+                at(y)[head_row[r] * head_quads + quad] = sum[r * chunks + c] / total;
+            } else {
+                at(partials)[partial + 2 * quad] = sum[r * chunks + c].xy;
+                at(partials)[partial + 2 * quad + 1] = sum[r * chunks + c].zw;
+            }
         }
-        if (p.splits > 1 && lane == 0) at(partials)[partial + head_pairs] = vec2(greatest[r], total);
+        if (p.splits > 1 && lane == 0) at(partials)[partial + 2 * head_quads] = vec2(greatest[r], total);
     }
 }

@@ -1,6 +1,7 @@
 // Rotary embedding (Su et al. 2021) of q and k, which turns element i of a head with element i + head_dim / 2, and the
 // store of k and v into their slots of the KV cache. One head of one row a workgroup: along y first the heads of q,
-// then those of k, then those of v.
+// then those of k, then those of v. An invocation turns pairs of q, and stores runs of k or v, each element of which it
+// turns by itself.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "../kernel.glsl"
@@ -10,29 +11,44 @@ PUSH(RopeParams);
 
 layout(local_size_x_id = 0) in;
 
-void main() {
-    uint row = gl_WorkGroupID.x, head = gl_WorkGroupID.y, pairs = p.head_dim / 2;
-    uint slot = at(slots)[row], angle = at(positions)[row] * p.head_dim;
+void turn_query(uint row, uint head) {
+    uint pairs = p.head_dim / 2, angle = at(positions)[row] * p.head_dim;
     for (uint i = gl_LocalInvocationIndex; i < pairs; i += gl_WorkGroupSize.x) {
-        vec2 turn = vec2(at(angles)[angle + 2 * i], at(angles)[angle + 2 * i + 1]);
-        if (head < p.heads) {
-            uint from = (row * p.heads + head) * p.head_dim + i;
-            float a = at(q)[from], b = at(q)[from + pairs];
-            at(q)[from] = a * turn.x - b * turn.y;
-            at(q)[from + pairs] = b * turn.x + a * turn.y;
-        } else if (head < p.heads + p.kv_heads) {
-            uint kv_head = head - p.heads;
-            uint from = (row * p.kv_heads + kv_head) * p.head_dim + i;
-            uint to = cache_row(slot, kv_head, p.kv_heads, p.head_dim) + i;
-            float a = at(k)[from], b = at(k)[from + pairs];
-            at(keys)[to] = to_cache(a * turn.x - b * turn.y);
-            at(keys)[to + pairs] = to_cache(b * turn.x + a * turn.y);
+        float cosine = at(angles)[angle + 2 * i], sine = at(angles)[angle + 2 * i + 1];
+        uint from = (row * p.heads + head) * p.head_dim + i;
+        float a = at(q)[from], b = at(q)[from + pairs];
+        at(q)[from] = a * cosine - b * sine;
+        at(q)[from + pairs] = b * cosine + a * sine;
+    }
+}
+
+// Element i of the head that starts at `from`, turned.
+float turned_key(uint from, uint angle, uint i) {
+    uint pairs = p.head_dim / 2, pair = i % pairs;
+    float cosine = at(angles)[angle + 2 * pair], sine = at(angles)[angle + 2 * pair + 1];
+    float own = at(k)[from + i];
+    return i < pairs ? own * cosine - at(k)[from + i + pairs] * sine : own * cosine + at(k)[from + pair] * sine;
+}
+
+void main() {
+    uint row = gl_WorkGroupID.x, head = gl_WorkGroupID.y;
+    if (head < p.heads) {
+        turn_query(row, head);
+        return;
+    }
+    bool is_key = head - p.heads < p.kv_heads;
+    uint kv_head = (head - p.heads) % p.kv_heads, slot = at(slots)[row];
+    uint from = (row * p.kv_heads + kv_head) * p.head_dim, angle = at(positions)[row] * p.head_dim;
+    uint part = (slot / block_slots * p.kv_heads + kv_head) * cache_part_elements(p.head_dim);
+    uint to = slot % block_slots * p.head_dim;
+    for (uint i = gl_LocalInvocationIndex * cache_run; i < p.head_dim; i += gl_WorkGroupSize.x * cache_run) {
+        float x[cache_run];
+        if (is_key) {
+            [[unroll]] for (uint j = 0; j < cache_run; ++j) x[j] = turned_key(from, angle, i + j);
+            cache_store(keys, part, p.head_dim, to + i, x);
         } else {
-            uint kv_head = head - p.heads - p.kv_heads;
-            uint from = (row * p.kv_heads + kv_head) * p.head_dim + i;
-            uint to = cache_row(slot, kv_head, p.kv_heads, p.head_dim) + i;
-            at(values)[to] = to_cache(at(v)[from]);
-            at(values)[to + pairs] = to_cache(at(v)[from + pairs]);
+            [[unroll]] for (uint j = 0; j < cache_run; ++j) x[j] = at(v)[from + i + j];
+            cache_store(values, part, p.head_dim, to + i, x);
         }
     }
 }

@@ -95,6 +95,24 @@ TEST(Engine, PrefillEqualsDecode) {
     }
 }
 
+// A sum in another order may move a key or value, and its quantum by a step: one of many, each of
+// which the format itself moves by up to half a step.
+TEST(Engine, PrefillEqualsDecodeWithAQuantisedCache) {
+    const nlohmann::json heads_of_64{{"head_dim", 64}};
+    const auto tokens = random_tokens(50, 3);
+    EngineOptions options{.kv = Cache::q8_0, .context = 256};
+    Tiny whole(heads_of_64, options);
+    const auto expected = whole.loaded->logits(tokens);
+    const double loss = difference(expected, reference::forward(whole.source, tokens));
+    EXPECT_GT(loss, 1e-4);
+    for (std::uint32_t chunk : {1u, 7u, 33u}) {
+        options.prefill_chunk = chunk;
+        Tiny tiny(heads_of_64, options);
+        EXPECT_LE(difference(tiny.loaded->logits(tokens), expected), loss / 4)
+            << "chunks of " << chunk;
+    }
+}
+
 TEST(Engine, ARaggedBatchEqualsItsSequencesAlone) {
     for (bool bound : {false, true}) {
         EngineOptions options = exact;
@@ -165,6 +183,16 @@ TEST(Engine, RefusesWhatDoesNotFit) {
     const Work bad{.sequence = &sequence, .tokens = unknown};
     test::expect_error([&] { tiny.loaded->engine.step({&bad, 1}); }, {"token 300", "300"});
     EXPECT_EQ(sequence.length(), 0u);
+}
+
+TEST(Engine, RefusesACacheThatDoesNotSuitTheHeads) {
+    Tiny tiny;  // heads of 16
+    const EngineOptions options{.kv = Cache::q8_0, .context = 256};
+    test::expect_error([&] { Engine(test::device(), tiny.loaded->model, options); },
+                       {"KV cache", "head_dim is 16", "q8_0", "32"});
+    test::expect_error(
+        [&] { plan_memory(tiny.loaded->checkpoint, options, test::device().info(), 0); },
+        {"KV cache", "head_dim is 16", "q8_0", "32"});
 }
 
 TEST(Engine, AFailedStepLeavesSequencesAsTheyWere) {
@@ -240,6 +268,20 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
     EXPECT_LE(engine.stream().scratch_peak_bytes(), plan.scratch);
     EXPECT_GE(engine.stream().scratch_peak_bytes(), plan.scratch / 3 * 2);
     EXPECT_LE(device.peak_allocated_bytes(), plan.total());
+}
+
+TEST(MemoryPlan, CountsTheCacheInItsFormat) {
+    test::TemporaryFolder folder;
+    test::write_checkpoint(test::make_tiny_model({{"head_dim", 64}}), folder.path());
+    const Checkpoint checkpoint(folder.path());
+    // Keys and values of 2 layers with 2 heads of 64 at 100 positions, which are 7 blocks of 16.
+    constexpr std::uint64_t elements = 2 * 2 * 2 * 64 * 7 * 16;
+    const auto cache_bytes = [&](Cache kv) {
+        return plan_memory(checkpoint, {.kv = kv, .context = 100}, {}, 0).kv_cache;
+    };
+    EXPECT_EQ(cache_bytes(Cache::f32), elements * 4);
+    EXPECT_EQ(cache_bytes(Cache::f16), elements * 2);
+    EXPECT_EQ(cache_bytes(Cache::q8_0), elements * 34 / 32);
 }
 
 TEST(MemoryPlan, RefusesWithTheNumbers) {

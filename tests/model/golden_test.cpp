@@ -108,18 +108,30 @@ TEST(Golden, TheBoundBuildGivesTheSameAndSynchronisesRight) {
 // it is 0.000008.
 constexpr double half_precision_tolerance = 8.0 / 2048;
 
-TEST(Golden, HalfPrecisionCacheIsCloseToTheReference) {
+// q8_0 moves each by half a step or less, a step being 1/127 of the greatest of 32: of normal ones,
+// that is 2.1 deviations, and so the errors have 2.1 / 127 / sqrt(12) = 0.0048 deviations, 24 times
+// those of half precision (2^-11 at most, 0.0002 on the mean square). It comes to 0.024 to 0.059.
+constexpr double q8_0_tolerance = 24 * half_precision_tolerance;
+
+// tolerance: of the deviation of the logits.
+void expect_close_with_cache(Cache kv, double tolerance_of_cache) {
     const auto folder = test::data("hf/a_mistral_gqa");
-    test::LoadedModel loaded(test::device(), folder / "model", {.kv = Cache::f16, .context = 512});
+    test::LoadedModel loaded(test::device(), folder / "model", {.kv = kv, .context = 512});
     for (const auto& prompt :
          test::golden_prompts(test::read_json(folder / "golden.json"), folder)) {
         const auto logits = rows_at(loaded.logits(prompt.ids), prompt.positions,
                                     loaded.checkpoint.config().vocab_size);
         EXPECT_LE(largest_difference(logits, prompt.logits),
-                  half_precision_tolerance * test::deviation(prompt.logits))
+                  tolerance_of_cache * test::deviation(prompt.logits))
             << prompt.name;
     }
 }
+
+TEST(Golden, HalfPrecisionCacheIsCloseToTheReference) {
+    expect_close_with_cache(Cache::f16, half_precision_tolerance);
+}
+
+TEST(Golden, Q8CacheIsCloseToTheReference) { expect_close_with_cache(Cache::q8_0, q8_0_tolerance); }
 
 }  // namespace
 }  // namespace assay

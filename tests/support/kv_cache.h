@@ -1,9 +1,11 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstring>
+#include <span>
 #include <vector>
 
+#include "runtime/cache.h"
 #include "runtime/half.h"
 #include "tests/support/tensors.h"
 
@@ -30,13 +32,10 @@ public:
             for (std::uint32_t block = 0; block * ops::block_slots < lengths[sequence]; ++block)
                 tables[sequence * most_blocks + block] = order[next++];
 
-        const std::uint64_t elements =
-            std::uint64_t{blocks} * ops::block_slots * kv_heads * head_dim;
         for (Buffer* buffer : {&keys_, &values_}) {
-            *buffer = Buffer(device, elements * (format == Cache::f32 ? 4 : 2), Memory::download,
-                             "cache");
-            for (std::uint64_t i = 0; i < elements; ++i)
-                put(*buffer, i, std::numeric_limits<float>::quiet_NaN());
+            *buffer = Buffer(device, std::uint64_t{blocks} * kv_heads * part_bytes(),
+                             Memory::download, "cache");
+            std::ranges::fill(buffer->host(), std::byte{0xff});  // NaN in every format
         }
     }
 
@@ -57,44 +56,77 @@ public:
     // keys and values (positions, kv_heads, head_dim) of a sequence. They are rounded to what the
     // cache holds.
     void store(std::size_t sequence, std::vector<float>& keys, std::vector<float>& values) {
-        for (std::uint32_t i = 0; i < keys.size(); ++i) {
-            const std::uint32_t head = i / head_dim_ % kv_heads_,
-                                position = i / head_dim_ / kv_heads_;
-            const std::uint64_t at = element(slot(sequence, position), head, i % head_dim_);
-            put(keys_, at, keys[i]);
-            put(values_, at, values[i]);
-            keys[i] = get(keys_, at);
-            values[i] = get(values_, at);
+        const std::uint32_t run = info(format_).block_size;
+        for (std::uint32_t i = 0; i < keys.size(); i += run) {
+            const std::uint32_t head = i / head_dim_ % kv_heads_, at = i % head_dim_,
+                                where = slot(sequence, i / head_dim_ / kv_heads_);
+            put(keys_, where, head, at, std::span(keys).subspan(i, run));
+            put(values_, where, head, at, std::span(values).subspan(i, run));
+            for (std::uint32_t j = 0; j < run; ++j) {
+                keys[i + j] = key(where, head, at + j);
+                values[i + j] = value(where, head, at + j);
+            }
         }
     }
     float key(std::uint32_t slot, std::uint32_t head, std::uint32_t i) const {
-        return get(keys_, element(slot, head, i));
+        return get(keys_, slot, head, i);
     }
     float value(std::uint32_t slot, std::uint32_t head, std::uint32_t i) const {
-        return get(values_, element(slot, head, i));
+        return get(values_, slot, head, i);
     }
     std::uint32_t slots() const {
-        return static_cast<std::uint32_t>(keys_.bytes() / (format_ == Cache::f32 ? 4 : 2) /
-                                          kv_heads_ / head_dim_);
+        return static_cast<std::uint32_t>(keys_.bytes() / part_bytes()) / kv_heads_ *
+               ops::block_slots;
     }
 
 private:
-    // (blocks, kv_heads, block_slots, head_dim)
-    std::uint64_t element(std::uint32_t slot, std::uint32_t head, std::uint32_t i) const {
-        return ((std::uint64_t{slot / ops::block_slots} * kv_heads_ + head) * ops::block_slots +
-                slot % ops::block_slots) *
-                   head_dim_ +
-               i;
+    std::uint64_t part_bytes() const { return ops::block_slots * row_bytes(format_, head_dim_); }
+
+    // Where element i of a head lies and, in q8_0, the scale of its block.
+    struct Place {
+        std::uint64_t element, scale;  // in bytes
+    };
+    Place place(std::uint32_t slot, std::uint32_t head, std::uint32_t i) const {
+        const std::uint64_t part =
+            (std::uint64_t{slot / ops::block_slots} * kv_heads_ + head) * part_bytes();
+        const std::uint32_t at = slot % ops::block_slots * head_dim_ + i,
+                            bytes = format_ == Cache::f32   ? 4
+                                    : format_ == Cache::f16 ? 2
+                                                            : 1;
+        return {part + at * bytes, part + ops::block_slots * head_dim_ + at / 32 * 2};
     }
-    void put(Buffer& buffer, std::uint64_t at, float value) const {
-        if (format_ == Cache::f32)
-            reinterpret_cast<float*>(buffer.host().data())[at] = value;
-        else
-            reinterpret_cast<std::uint16_t*>(buffer.host().data())[at] = float_to_half(value);
+    // A block of elements from i on, rounded to the nearest.
+    void put(Buffer& buffer, std::uint32_t slot, std::uint32_t head, std::uint32_t i,
+             std::span<const float> block) const {
+        std::byte* const bytes = buffer.host().data();
+        const Place at = place(slot, head, i);
+        const std::uint16_t half = float_to_half(block[0]);
+        if (format_ == Cache::f32) std::memcpy(bytes + at.element, block.data(), 4);
+        if (format_ == Cache::f16) std::memcpy(bytes + at.element, &half, 2);
+        if (format_ != Cache::q8_0) return;
+        float greatest = 0;
+        for (float x : block) greatest = std::max(greatest, std::fabs(x));
+        const std::uint16_t bits = float_to_half(greatest / 127);
+        const float scale = half_to_float(bits);
+        std::memcpy(bytes + at.scale, &bits, 2);
+        for (std::size_t j = 0; j < block.size(); ++j)
+            bytes[at.element + j] = static_cast<std::byte>(
+                scale > 0 ? std::clamp(std::lround(block[j] / scale), -127l, 127l) : 0);
     }
-    float get(const Buffer& buffer, std::uint64_t at) const {
-        if (format_ == Cache::f32) return reinterpret_cast<const float*>(buffer.host().data())[at];
-        return half_to_float(reinterpret_cast<const std::uint16_t*>(buffer.host().data())[at]);
+    float get(const Buffer& buffer, std::uint32_t slot, std::uint32_t head, std::uint32_t i) const {
+        const std::byte* const bytes = buffer.host().data();
+        const Place at = place(slot, head, i);
+        if (format_ == Cache::f32) return read<float>(bytes + at.element);
+        if (format_ == Cache::f16)
+            return half_to_float(read<std::uint16_t>(bytes + at.element));
+        return half_to_float(read<std::uint16_t>(bytes + at.scale)) *
+               static_cast<float>(read<std::int8_t>(bytes + at.element));
+    }
+    template <class T>
+    static T read(const std::byte* from) {
+        T value;
+        std::memcpy(&value, from, sizeof value);
+        return value;
     }
 
     Cache format_;
