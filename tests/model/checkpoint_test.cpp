@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "tests/model/gguf_builder.h"
 
@@ -127,7 +128,8 @@ struct Directory {
         std::uint64_t end = 0;
         for (const auto& [name, shape] : shapes) {
             const std::uint64_t begin = end;
-            end += 2 * shape[0] * (shape.size() > 1 ? shape[1] : 1);
+            end +=
+                std::accumulate(shape.begin(), shape.end(), std::uint64_t{2}, std::multiplies<>());
             header[name] = {{"dtype", dtype}, {"shape", shape}, {"data_offsets", {begin, end}}};
         }
         const std::string text = header.dump();

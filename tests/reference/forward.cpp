@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace assay::reference {
 namespace {
@@ -80,6 +81,45 @@ Rows attend(const Rows& q, const Rows& k, const Rows& v, const Shape& shape) {
     return y;
 }
 
+struct FeedForward {
+    const std::vector<float>&w1, &w2, &w3;
+};
+
+// w2 (silu(w1 h) * w3 h)
+Rows feed_forward(const FeedForward& w, const Rows& h) {
+    Rows gate = linear(w.w1, h);
+    const Rows up = linear(w.w3, h);
+    for (std::size_t t = 0; t < gate.size(); ++t)
+        for (std::size_t j = 0; j < gate[t].size(); ++j)
+            gate[t][j] *= up[t][j] / (1 + std::exp(-gate[t][j]));
+    return linear(w.w2, gate);
+}
+
+// Mixtral (arXiv:2401.04088): the sum over the k experts of greatest logits, weighted by a softmax
+// over those logits alone.
+Rows mixture(const std::vector<float>& gate, const std::vector<FeedForward>& experts, std::size_t k,
+             const Rows& h) {
+    Rows y;
+    const Rows logits = linear(gate, h);
+    for (std::size_t t = 0; t < h.size(); ++t) {
+        std::vector<std::size_t> order(experts.size());
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        std::stable_sort(order.begin(), order.end(),
+                         [&](std::size_t a, std::size_t b) { return logits[t][a] > logits[t][b]; });
+        double sum = 0;
+        for (std::size_t i = 0; i < k; ++i)
+            sum += std::exp(logits[t][order[i]] - logits[t][order[0]]);
+        Vector row(h[t].size());
+        for (std::size_t i = 0; i < k; ++i) {
+            const double weight = std::exp(logits[t][order[i]] - logits[t][order[0]]) / sum;
+            const Rows part = feed_forward(experts[order[i]], {h[t]});
+            for (std::size_t j = 0; j < row.size(); ++j) row[j] += weight * part[0][j];
+        }
+        y.push_back(std::move(row));
+    }
+    return y;
+}
+
 }  // namespace
 
 std::vector<double> forward(const test::TinyModel& model, std::span<const std::uint32_t> tokens) {
@@ -115,12 +155,18 @@ std::vector<double> forward(const test::TinyModel& model, std::span<const std::u
                       attend(q, k, linear(weight(layer + "self_attn.v_proj"), h), shape)));
 
         h = normalised(x, weight(layer + "post_attention_layernorm"), eps);
-        Rows gate = linear(weight(layer + "mlp.gate_proj"), h);
-        const Rows up = linear(weight(layer + "mlp.up_proj"), h);
-        for (std::size_t t = 0; t < gate.size(); ++t)
-            for (std::size_t j = 0; j < gate[t].size(); ++j)
-                gate[t][j] *= up[t][j] / (1 + std::exp(-gate[t][j]));
-        add(x, linear(weight(layer + "mlp.down_proj"), gate));
+        std::vector<FeedForward> experts;
+        for (std::size_t e = 0; e < config.value("num_local_experts", std::size_t{0}); ++e) {
+            const std::string expert = layer + "block_sparse_moe.experts." + std::to_string(e);
+            experts.push_back(
+                {weight(expert + ".w1"), weight(expert + ".w2"), weight(expert + ".w3")});
+        }
+        add(x, experts.empty()
+                   ? feed_forward({weight(layer + "mlp.gate_proj"), weight(layer + "mlp.down_proj"),
+                                   weight(layer + "mlp.up_proj")},
+                                  h)
+                   : mixture(weight(layer + "block_sparse_moe.gate"), experts,
+                             config.at("num_experts_per_tok"), h));
     }
     const bool tied = config.at("tie_word_embeddings");
     std::vector<double> logits;
