@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/formats/dequantise.h"
 #include "tests/model/test_files.h"
+#include "tests/reference/forward.h"
 #include "tests/support/devices.h"
 #include "tests/support/loaded_model.h"
 
@@ -95,6 +97,31 @@ TEST_P(GgufGolden, LogitsAndGreedyChoices) {
 
 INSTANTIATE_TEST_SUITE_P(All, GgufGolden, testing::Values("F32", "Q8_0", "Q4_0", "Q6_K"),
                          [](const auto& test) { return test.param; });
+
+// What the tests of other sizes and batches are compared with.
+TEST(Golden, TheReferenceInDoubleGivesThem) {
+    for (const char* name : {"b_mistral_window16", "c_mixtral_4x_top2"}) {
+        const auto folder = test::data("hf") / name;
+        const Checkpoint checkpoint(folder / "model");
+        test::TinyModel model{test::read_json(folder / "model" / "config.json"), {}};
+        model.config["head_dim"] = checkpoint.config().head_dim;
+        for (const FileTensor& tensor : checkpoint.tensors()) {
+            auto& values = model.weights[tensor.name];
+            values.resize(tensor.rows() * tensor.columns());
+            dequantise(tensor.format, tensor.data, values);
+        }
+        for (const auto& prompt :
+             test::golden_prompts(test::read_json(folder / "golden.json"), folder)) {
+            if (prompt.ids.size() > 64) continue;  // it is slow
+            const auto exact_logits = reference::forward(model, prompt.ids);
+            const auto logits = rows_at({exact_logits.begin(), exact_logits.end()},
+                                        prompt.positions, checkpoint.config().vocab_size);
+            EXPECT_LE(largest_difference(logits, prompt.logits),
+                      1e-5 * test::deviation(prompt.logits))
+                << name << ' ' << prompt.name;
+        }
+    }
+}
 
 TEST(Golden, TheBoundBuildGivesTheSameAndSynchronisesRight) {
     const auto folder = test::data("hf/b_mistral_window16");
