@@ -1,6 +1,6 @@
 #include "bench/gguf_writer.h"
 
-#include <algorithm>
+#include <ranges>
 #include <stdexcept>
 
 namespace assay::bench {
@@ -76,16 +76,16 @@ void GgufWriter::add(std::string_view key, std::span<const std::int32_t> values)
     for (const std::int32_t value : values) put(pairs_, value);
 }
 
-void GgufWriter::add_tensor(std::string_view name, Format format, std::uint64_t in_dim,
-                            std::uint64_t out_dim) {
+void GgufWriter::add_tensor(std::string_view name, Format format,
+                            std::span<const std::uint64_t> shape) {
     put_text(tensors_, name);
-    put(tensors_, std::uint32_t{out_dim == 0 ? 1U : 2U});
-    put(tensors_, in_dim);
-    if (out_dim != 0) put(tensors_, out_dim);
+    put(tensors_, static_cast<std::uint32_t>(shape.size()));
+    std::uint64_t bytes = row_bytes(format, shape.back());
+    for (const std::uint64_t size : shape.first(shape.size() - 1)) bytes *= size;
+    for (const std::uint64_t size : std::views::reverse(shape)) put(tensors_, size);
     put(tensors_, info(format).ggml_type);
     put(tensors_, data_bytes_);
-    data_bytes_ =
-        aligned(data_bytes_ + row_bytes(format, in_dim) * std::max<std::uint64_t>(out_dim, 1));
+    data_bytes_ = aligned(data_bytes_ + bytes);
     ++tensor_count_;
 }
 

@@ -24,9 +24,8 @@ public:
     void add(std::string_view key, std::span<const std::string> values);
     void add(std::string_view key, std::span<const float> values);
     void add(std::string_view key, std::span<const std::int32_t> values);
-    // out_dim 0: a vector.
-    void add_tensor(std::string_view name, Format format, std::uint64_t in_dim,
-                    std::uint64_t out_dim);
+    // Shape outermost first.
+    void add_tensor(std::string_view name, Format format, std::span<const std::uint64_t> shape);
 
     void write_header();
     // The tensors' bytes in the order they were added, in pieces of any size; begin_tensor() before

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <numeric>
 #include <stdexcept>
 
 #include "bench/commands.h"
@@ -16,6 +17,7 @@ namespace {
 struct ModelShape {
     const char* name;
     std::uint32_t hidden, layers, heads, kv_heads, feed_forward, context;
+    std::uint32_t experts = 0, experts_used = 0;  // 0: a dense model
 };
 
 constexpr ModelShape shapes[] = {
@@ -24,6 +26,8 @@ constexpr ModelShape shapes[] = {
     {"7b-8l", 4096, 8, 32, 8, 14336, 32768},
     {"7b", 4096, 32, 32, 8, 14336, 32768},
     {"13b-llama", 5120, 40, 40, 40, 13824, 4096},
+    {"tiny-moe", 256, 4, 4, 2, 704, 4096, 4, 2},
+    {"8x7b-4l", 4096, 4, 32, 8, 14336, 32768, 8, 2},
 };
 
 struct Vocabulary {
@@ -89,30 +93,46 @@ Vocabulary make_vocabulary() {
 struct PlannedTensor {
     std::string name;
     Format format;
-    std::uint32_t in_dim, out_dim;  // out_dim 0: a norm's weight, all ones
-    double deviation;
+    std::vector<std::uint64_t>
+        shape;  // outermost first; of one dimension: a norm's weight, all ones
+    double deviation = 0;
+
+    std::uint64_t columns() const { return shape.back(); }
+    std::uint64_t rows() const {
+        return std::accumulate(shape.begin(), shape.end() - 1, std::uint64_t{1},
+                               std::multiplies<>());
+    }
 };
 
 std::vector<PlannedTensor> plan(const ModelShape& m, std::uint32_t vocabulary, Format format,
                                 Format head_format) {
-    const double wide = 1 / std::sqrt(m.hidden), residual = wide / std::sqrt(2.0 * m.layers);
+    const double wide = 1 / std::sqrt(m.hidden), residual = wide / std::sqrt(2.0 * m.layers),
+                 down = residual / std::sqrt(m.feed_forward) / wide;
     const std::uint32_t kv = m.hidden / m.heads * m.kv_heads;
-    std::vector<PlannedTensor> t{{"token_embd.weight", format, m.hidden, vocabulary, 0.02}};
+    std::vector<PlannedTensor> t{{"token_embd.weight", format, {vocabulary, m.hidden}, 0.02}};
     for (std::uint32_t layer = 0; layer < m.layers; ++layer) {
         const std::string block = "blk." + std::to_string(layer) + ".";
-        t.push_back({block + "attn_norm.weight", Format::f32, m.hidden, 0, 0});
-        t.push_back({block + "attn_q.weight", format, m.hidden, m.hidden, wide});
-        t.push_back({block + "attn_k.weight", format, m.hidden, kv, wide});
-        t.push_back({block + "attn_v.weight", format, m.hidden, kv, wide});
-        t.push_back({block + "attn_output.weight", format, m.hidden, m.hidden, residual});
-        t.push_back({block + "ffn_norm.weight", Format::f32, m.hidden, 0, 0});
-        t.push_back({block + "ffn_gate.weight", format, m.hidden, m.feed_forward, wide});
-        t.push_back({block + "ffn_up.weight", format, m.hidden, m.feed_forward, wide});
-        t.push_back({block + "ffn_down.weight", format, m.feed_forward, m.hidden,
-                     residual / std::sqrt(m.feed_forward) / wide});
+        t.push_back({block + "attn_norm.weight", Format::f32, {m.hidden}});
+        t.push_back({block + "attn_q.weight", format, {m.hidden, m.hidden}, wide});
+        t.push_back({block + "attn_k.weight", format, {kv, m.hidden}, wide});
+        t.push_back({block + "attn_v.weight", format, {kv, m.hidden}, wide});
+        t.push_back({block + "attn_output.weight", format, {m.hidden, m.hidden}, residual});
+        t.push_back({block + "ffn_norm.weight", Format::f32, {m.hidden}});
+        if (m.experts == 0) {
+            t.push_back({block + "ffn_gate.weight", format, {m.feed_forward, m.hidden}, wide});
+            t.push_back({block + "ffn_up.weight", format, {m.feed_forward, m.hidden}, wide});
+            t.push_back({block + "ffn_down.weight", format, {m.hidden, m.feed_forward}, down});
+            continue;
+        }
+        const std::vector<std::uint64_t> up{m.experts, m.feed_forward, m.hidden};
+        t.push_back({block + "ffn_gate_inp.weight", Format::f32, {m.experts, m.hidden}, wide});
+        t.push_back({block + "ffn_gate_exps.weight", format, up, wide});
+        t.push_back({block + "ffn_up_exps.weight", format, up, wide});
+        t.push_back(
+            {block + "ffn_down_exps.weight", format, {m.experts, m.hidden, m.feed_forward}, down});
     }
-    t.push_back({"output_norm.weight", Format::f32, m.hidden, 0, 0});
-    t.push_back({"output.weight", head_format, m.hidden, vocabulary, wide});
+    t.push_back({"output_norm.weight", Format::f32, {m.hidden}});
+    t.push_back({"output.weight", head_format, {vocabulary, m.hidden}, wide});
     return t;
 }
 
@@ -126,7 +146,11 @@ void describe(GgufWriter& file, const ModelShape& m, const Vocabulary& v) {
     file.add("llama.attention.head_count", m.heads);
     file.add("llama.attention.head_count_kv", m.kv_heads);
     file.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
-    file.add("llama.rope.freq_base", 10000.0F);
+    file.add("llama.rope.freq_base", m.experts == 0 ? 10000.0F : 1e6F);
+    if (m.experts != 0) {
+        file.add("llama.expert_count", m.experts);
+        file.add("llama.expert_used_count", m.experts_used);
+    }
     file.add("llama.rope.dimension_count", m.hidden / m.heads);
     file.add("llama.vocab_size", static_cast<std::uint32_t>(v.pieces.size()));
     file.add("tokenizer.ggml.model", std::string_view("llama"));
@@ -154,23 +178,24 @@ void run(const Options& options) {
     GgufWriter file(options.out);
     describe(file, *shape, vocabulary);
     for (const PlannedTensor& t : tensors) {
-        if (t.in_dim % info(t.format).block_size != 0)
-            throw std::runtime_error(t.name + ": rows of " + std::to_string(t.in_dim) +
+        if (t.columns() % info(t.format).block_size != 0)
+            throw std::runtime_error(t.name + ": rows of " + std::to_string(t.columns()) +
                                      " are no whole blocks of " + std::string(info(t.format).name));
-        file.add_tensor(t.name, t.format, t.in_dim, t.out_dim);
+        file.add_tensor(t.name, t.format, t.shape);
     }
     file.write_header();
     RandomBlocks random(1);
     std::vector<std::byte> rows;
     for (const PlannedTensor& t : tensors) {
         file.begin_tensor();
-        if (t.out_dim == 0) {
-            const std::vector<float> ones(t.in_dim, 1);
+        if (t.shape.size() == 1) {
+            const std::vector<float> ones(t.columns(), 1);
             file.write(std::as_bytes(std::span(ones)));
+            continue;
         }
-        constexpr std::uint32_t rows_at_once = 256;
-        for (std::uint32_t row = 0; row < t.out_dim; row += rows_at_once) {
-            rows.resize(std::min(rows_at_once, t.out_dim - row) * row_bytes(t.format, t.in_dim));
+        constexpr std::uint64_t rows_at_once = 256;
+        for (std::uint64_t row = 0; row < t.rows(); row += rows_at_once) {
+            rows.resize(std::min(rows_at_once, t.rows() - row) * row_bytes(t.format, t.columns()));
             random.fill(t.format, t.deviation, rows);
             file.write(rows);
         }
@@ -186,7 +211,8 @@ void add_synth(CLI::App& app) {
         "synth", "Write a GGUF file of a real model's shape with random weights");
     command->add_option("out", options->out, "The file to write")->required();
     command
-        ->add_option("--shape", options->shape, "tiny, 1b, 7b-8l (8 layers of it), 7b or 13b-llama")
+        ->add_option("--shape", options->shape,
+                     "tiny, 1b, 7b-8l (8 layers of it), 7b, 13b-llama, tiny-moe or 8x7b-4l")
         ->capture_default_str();
     command->add_option("--type", options->type, "Format of the weights: q4_0, q8_0, f16 ...")
         ->capture_default_str();
