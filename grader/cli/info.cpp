@@ -39,6 +39,25 @@ std::map<Format, FormatSum> sum_by_format(const Checkpoint& checkpoint) {
     return sums;
 }
 
+struct Totals {
+    std::uint64_t tensors = 0, bytes = 0, parameters = 0;
+    std::uint64_t active_parameters = 0;  // that one token is computed with
+};
+
+Totals totals(const Checkpoint& checkpoint) {
+    Totals total;
+    for (const auto& [format, sum] : sum_by_format(checkpoint)) {
+        total.tensors += sum.tensors;
+        total.bytes += sum.bytes;
+        total.parameters += sum.parameters;
+    }
+    const Config& c = checkpoint.config();
+    const std::uint64_t expert = std::uint64_t{3} * c.hidden_size * c.intermediate_size;
+    total.active_parameters = total.parameters - expert * c.num_hidden_layers *
+                                                     (c.num_local_experts - c.num_experts_per_tok);
+    return total;
+}
+
 // A model that has none can still be run on token ids, as `assay logits` does.
 struct OptionalTokenizer {
     std::optional<Tokenizer> tokenizer;
@@ -101,6 +120,8 @@ Json to_json(const Config& c) {
             {"rope_theta", c.rope_theta},
             {"rope_scaling_factor", c.rope_scaling_factor},
             {"tie_word_embeddings", c.tie_word_embeddings},
+            {"num_local_experts", c.num_local_experts},
+            {"num_experts_per_tok", c.num_experts_per_tok},
             {"bos_token_id", c.bos_token_id},
             {"eos_token_ids", c.eos_token_ids}};
 }
@@ -127,12 +148,17 @@ void print_json(const Checkpoint& checkpoint, const OptionalTokenizer& found, co
     for (const auto& [format, sum] : sum_by_format(checkpoint))
         formats[std::string(info(format).name)] = {
             {"tensors", sum.tensors}, {"bytes", sum.bytes}, {"parameters", sum.parameters}};
+    const Totals total = totals(checkpoint);
     const Json json{
         {"name", checkpoint.name()},
         {"path", checkpoint.path().string()},
         {"architecture", checkpoint.config().architecture},
         {"config", to_json(checkpoint.config())},
         {"tokenizer_size", found.tokenizer ? Json(found.tokenizer->vocab_size()) : Json()},
+        {"tensors", total.tensors},
+        {"bytes", total.bytes},
+        {"parameters", total.parameters},
+        {"active_parameters", total.active_parameters},
         {"formats", formats},
         {"memory_plan", to_json(plan)}};
     std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
@@ -178,6 +204,9 @@ void print_config(const Config& c) {
     row("architecture", c.architecture);
     row("layers", std::to_string(c.num_hidden_layers) + " of " + std::to_string(c.hidden_size) +
                       ", feed-forward " + std::to_string(c.intermediate_size));
+    if (c.num_local_experts != 0)
+        row("experts", std::to_string(c.num_local_experts) + " in every layer, " +
+                           std::to_string(c.num_experts_per_tok) + " used for a token");
     row("attention", attention_text(c));
     row("rope", rope_text(c));
     row("positions", "up to " + std::to_string(c.max_position_embeddings));
@@ -193,16 +222,15 @@ void print_tokenizer(const OptionalTokenizer& found) {
 }
 
 void print_formats(const Checkpoint& checkpoint) {
-    std::uint64_t parameters = 0;
-    const auto sums = sum_by_format(checkpoint);
-    for (const auto& [format, sum] : sums) parameters += sum.parameters;
-    row("parameters", count_text(parameters));
-    const char* what = "weights";
-    for (const auto& [format, sum] : sums) {
-        row(what, std::string(info(format).name) + ": " + bytes_text(sum.bytes) + " in " +
-                      std::to_string(sum.tensors) + " tensors");
-        what = "";
-    }
+    const Totals total = totals(checkpoint);
+    row("parameters", count_text(total.parameters) +
+                          (total.active_parameters == total.parameters
+                               ? ""
+                               : ", " + count_text(total.active_parameters) + " used for a token"));
+    row("weights", bytes_text(total.bytes) + " in " + std::to_string(total.tensors) + " tensors");
+    for (const auto& [format, sum] : sum_by_format(checkpoint))
+        row("", std::string(info(format).name) + ": " + bytes_text(sum.bytes) + " in " +
+                    std::to_string(sum.tensors));
 }
 
 void print_plan(const Plan& plan) {

@@ -69,6 +69,23 @@ TEST(Info, DescribesAModelWithoutATokenizer) {
     EXPECT_NE(ran.output.find("tokenizer     none"), std::string::npos) << ran.output;
 }
 
+TEST(Info, ShowsExperts) {
+    const std::string model = data("hf/c_mixtral_4x_top2/model");
+    const Ran ran = run_assay({"info", model});
+    EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+    for (const char* part : {"MixtralForCausalLM", "4 in every layer, 2 used for a token",
+                             "0.4 million, 0.3 million used for a token", "855.3 kB in 41 tensors"})
+        EXPECT_NE(ran.output.find(part), std::string::npos) << part << " is not in\n" << ran.output;
+    const Json info = Json::parse(run_assay({"info", model, "--json"}).output);
+    EXPECT_EQ(info.at("config").at("num_local_experts"), 4);
+    EXPECT_EQ(info.at("config").at("num_experts_per_tok"), 2);
+    EXPECT_EQ(info.at("tensors"), 41);
+    EXPECT_EQ(info.at("bytes"), 855296);
+    EXPECT_EQ(info.at("parameters"), 855296 / 2);
+    // Two of the four experts in each of two layers lie idle.
+    EXPECT_EQ(info.at("active_parameters"), 855296 / 2 - 2 * 2 * 3 * 128 * 64);
+}
+
 TEST(Grade, SameTextAloneAndInAnyOrder) {
     const auto without_id = [](const std::string& response) {
         Json fields = Json::parse(item("", response));
