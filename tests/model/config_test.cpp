@@ -243,7 +243,7 @@ Config from_gguf(const GgufBuilder& builder) {
 }
 
 TEST(Config, GgufSaysTheSameAsConfigJson) {
-    const MappedFile file(test::data("gguf/a_mistral_gqa/a_mistral_gqa.F32.gguf"));
+    const MappedFile file(test::data("gguf/a_mistral_gqa/a_mistral_gqa.Q8_0.gguf"));
     const Config gguf = config_from_gguf(read_gguf(file).metadata);
     const Config hf = read_config(test::data("hf/a_mistral_gqa/model/config.json"));
     EXPECT_EQ(gguf.architecture, "LlamaForCausalLM");

@@ -84,7 +84,7 @@ TEST(Tokenizer, FileAndGgufVocabularyGiveTheGoldenIds) {
     ASSERT_EQ(golden.size(), 10u);
     const Tokenizer tokenizers[] = {
         Tokenizer::from_file(test::data("hf/a_mistral_gqa/model/tokenizer.model")),
-        from_gguf_file(test::data("gguf/a_mistral_gqa/a_mistral_gqa.F32.gguf"))};
+        from_gguf_file(test::data("gguf/a_mistral_gqa/a_mistral_gqa.Q8_0.gguf"))};
     for (const Tokenizer& tokenizer : tokenizers) {
         EXPECT_EQ(tokenizer.vocab_size(), 512u);
         EXPECT_EQ(tokenizer.bos_id(), 1u);
