@@ -54,8 +54,7 @@ TimedWeight make_weight(Device& device, Format format, Shape shape) {
     const Buffer source(device, w.file.size(), Memory::upload, "weight file");
     std::ranges::copy(w.file, source.host().begin());
     Stream s(device);
-    ops::repack(s, {.address = source.address(), .shape = {1, 1, 1}}, shape.out_dim, 0, w.weight,
-                0);
+    ops::repack(s, {.address = source.address(), .shape = {1, 1, 1}}, shape.out_dim, 0, w.weight);
     s.wait();
     return w;
 }

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -7,98 +6,15 @@
 #include "model/formats/dequantise.h"
 #include "model/formats/mapped_file.h"
 #include "model/mistral.h"
+#include "model/uploader.h"
 #include "runtime/error.h"
 
 namespace assay {
 namespace {
 
-constexpr std::uint64_t block_bytes =
-    512ull << 20;  // weights lie in blocks of this size, or of their own if larger
-constexpr std::uint64_t staging_bytes = 16ull << 20;
-constexpr std::uint64_t alignment = 256;
-
-std::uint64_t align_up(std::uint64_t bytes) {
-    return (bytes + alignment - 1) / alignment * alignment;
-}
-
-// Brings weights to the device through two staging buffers: the host fills one while the device
-// empties the other.
-class Uploader {
-public:
-    Uploader(Device& device, std::uint64_t total, const LoadProgress& progress)
-        : device_(device), stream_(device), total_(total), progress_(progress) {}
-
-    // Room for what follows, in the last block of weights or a new one.
-    std::uint64_t place(std::vector<Buffer>& memory, std::uint64_t bytes) {
-        bytes = align_up(bytes);
-        if (memory.empty() || used_ + bytes > memory.back().bytes()) {
-            // Blocks are as large as what is still to come, at most block_bytes.
-            memory.emplace_back(device_, std::max(bytes, std::min(block_bytes, remaining_)),
-                                Memory::device, "weights");
-            used_ = 0;
-        }
-        used_ += bytes;
-        remaining_ -= std::min(remaining_, bytes);
-        return memory.back().address() + used_ - bytes;
-    }
-    void expect(std::uint64_t bytes) { remaining_ = bytes; }
-
-    void matrix(const FileTensor& from, const Weight& to, std::uint32_t head_dim) {
-        const std::uint64_t bytes_per_row = row_bytes(to.format, to.in_dim);
-        const std::uint32_t whole =
-            head_dim != 0 ? head_dim : 2;  // rows that repack takes together
-        const auto rows_at_once = static_cast<std::uint32_t>(std::max<std::uint64_t>(
-                                      staging_bytes / bytes_per_row / whole, 1)) *
-                                  whole;
-        for (std::uint32_t row = 0; row < to.out_dim; row += rows_at_once) {
-            const std::uint32_t rows = std::min(rows_at_once, to.out_dim - row);
-            const Tensor staged =
-                stage(from.data.subspan(row * bytes_per_row, rows * bytes_per_row));
-            ops::repack(stream_, staged, rows, row, to, head_dim);
-            ring_[next_].ticket = stream_.submit();
-            next_ = 1 - next_;
-        }
-    }
-
-    void vector(std::span<const float> from, const Tensor& to) {
-        stream_.copy(stream_.upload(from), to);
-        if (progress_) progress_(done_, total_);
-    }
-
-    void count(std::uint64_t bytes) { done_ += bytes; }
-    void finish() { stream_.wait(); }
-
-private:
-    struct Slot {
-        Buffer buffer;
-        Ticket ticket{};
-    };
-
-    Tensor stage(std::span<const std::byte> bytes) {
-        Slot& slot = ring_[next_];
-        if (slot.buffer.bytes() < bytes.size()) {
-            stream_.wait(slot.ticket);
-            slot.buffer = Buffer(device_, std::max<std::uint64_t>(bytes.size(), staging_bytes),
-                                 Memory::upload, "staging");
-        }
-        stream_.wait(slot.ticket);
-        std::memcpy(slot.buffer.host().data(), bytes.data(), bytes.size());
-        done_ += bytes.size();
-        if (progress_) progress_(done_, total_);
-        return {slot.buffer.address()};
-    }
-
-    Device& device_;
-    std::array<Slot, 2> ring_;
-    std::size_t next_ = 0;
-    Stream stream_;  // its destructor waits for what still reads the ring
-    std::uint64_t used_ = 0, remaining_ = 0, done_ = 0, total_;
-    const LoadProgress& progress_;
-};
-
 std::uint64_t padded_bytes(const FileTensor& tensor) {
-    return align_up((tensor.rows() + panel_rows - 1) / panel_rows * panel_rows *
-                    row_bytes(tensor.format, tensor.columns()));
+    return Uploader::aligned((tensor.rows() + panel_rows - 1) / panel_rows * panel_rows *
+                             row_bytes(tensor.format, tensor.columns()));
 }
 
 std::uint64_t file_bytes(const Checkpoint& checkpoint) {
@@ -136,52 +52,126 @@ public:
 
     Weights load() {
         weights_.embedding = matrix("model.embed_tokens.weight");
-        for (std::uint32_t i = 0; i < config_.num_hidden_layers; ++i) {
-            const std::string layer = "model.layers." + std::to_string(i) + ".";
-            const std::uint32_t head_dim = checkpoint_.permuted_qk() ? config_.head_dim : 0;
-            weights_.layers.push_back({
-                .attention_norm = vector(layer + "input_layernorm.weight"),
-                .ffn_norm = vector(layer + "post_attention_layernorm.weight"),
-                .attention = {.wq = matrix(layer + "self_attn.q_proj.weight", head_dim),
-                              .wk = matrix(layer + "self_attn.k_proj.weight", head_dim),
-                              .wv = matrix(layer + "self_attn.v_proj.weight"),
-                              .wo = matrix(layer + "self_attn.o_proj.weight")},
-                .ffn = {.w1 = matrix(layer + "mlp.gate_proj.weight"),
-                        .w2 = matrix(layer + "mlp.down_proj.weight"),
-                        .w3 = matrix(layer + "mlp.up_proj.weight")},
-            });
-        }
+        for (std::uint32_t i = 0; i < config_.num_hidden_layers; ++i)
+            weights_.layers.push_back(layer(i));
         weights_.norm = vector("model.norm.weight");
         weights_.output =
             config_.tie_word_embeddings ? weights_.embedding : matrix("lm_head.weight");
         const std::vector<float> angles = rope_angles(config_, context_);
-        weights_.angles = place(angles, {context_, config_.head_dim / 2, 2});
+        weights_.angles = place<float>(angles, {context_, config_.head_dim / 2, 2});
         uploader_.finish();
         return std::move(weights_);
     }
 
 private:
-    Weight matrix(const std::string& name, std::uint32_t head_dim = 0) {
-        const FileTensor& tensor = checkpoint_.tensor(name);
-        const Weight weight{.address = uploader_.place(weights_.memory, padded_bytes(tensor)),
-                            .out_dim = static_cast<std::uint32_t>(tensor.rows()),
-                            .in_dim = static_cast<std::uint32_t>(tensor.columns()),
-                            .format = tensor.format};
-        uploader_.matrix(tensor, weight, head_dim);
-        weights_.matrices.emplace_back(name, weight);
-        release(tensor.data);
+    Layer layer(std::uint32_t index) {
+        const std::string name = "model.layers." + std::to_string(index) + ".";
+        const std::uint32_t head_dim = checkpoint_.permuted_qk() ? config_.head_dim : 0;
+        Layer layer{.attention_norm = vector(name + "input_layernorm.weight"),
+                    .ffn_norm = vector(name + "post_attention_layernorm.weight"),
+                    .attention = {.wq = matrix(name + "self_attn.q_proj.weight", head_dim),
+                                  .wk = matrix(name + "self_attn.k_proj.weight", head_dim),
+                                  .wv = matrix(name + "self_attn.v_proj.weight"),
+                                  .wo = matrix(name + "self_attn.o_proj.weight")},
+                    .ffn = {}};
+        if (config_.num_local_experts == 0)
+            layer.ffn = feed_forward(name + "mlp.");
+        else
+            layer.ffn = experts(index, name + "block_sparse_moe.");
+        return layer;
+    }
+
+    FeedForward feed_forward(const std::string& name) {
+        const std::string w1 = name + "gate_proj.weight", w3 = name + "up_proj.weight";
+        FeedForward ffn;
+        if (checkpoint_.tensor(w1).format == checkpoint_.tensor(w3).format)
+            ffn.w1 = matrix(Names{w1, w3}, place_for({w1, w3}));
+        else
+            ffn.w1 = matrix(w1), ffn.w3 = matrix(w3);
+        ffn.w2 = matrix(name + "down_proj.weight");
+        return ffn;
+    }
+
+    Experts experts(std::uint32_t layer, const std::string& name) {
+        Experts experts{.layer = layer, .gate = matrix(name + "gate.weight"), .weights = {}};
+        std::vector<std::uint32_t> each(config_.num_local_experts);
+        std::iota(each.begin(), each.end(), 0u);
+        const Tensor slots = place<std::uint32_t>(each, {config_.num_local_experts, 1, 1});
+        const std::string first = name + "experts.0.";
+        const bool alike = checkpoint_.tensor(first + "w1.weight").format ==
+                           checkpoint_.tensor(first + "w3.weight").format;
+        experts.weights.w1 = stack(name, alike ? Names{"w1", "w3"} : Names{"w1"}, slots);
+        if (!alike) experts.weights.w3 = stack(name, {"w3"}, slots);
+        experts.weights.w2 = stack(name, {"w2"}, slots);
+        return experts;
+    }
+
+    using Names = std::vector<std::string>;
+
+    // One weight of every expert, from the tensors of these names: rows of two alternate.
+    WeightStack stack(const std::string& layer, const Names& names, const Tensor& slots) {
+        const auto tensors = [&](std::uint32_t expert) {
+            Names full;
+            for (const std::string& name : names)
+                full.push_back(layer + "experts." + std::to_string(expert) + "." + name +
+                               ".weight");
+            return full;
+        };
+        Weight weight = shape_of(tensors(0));
+        const std::uint64_t slot_bytes = Uploader::aligned(weight.bytes());
+        weight.address = uploader_.place(weights_.memory, slot_bytes * slots.rows());
+        const WeightStack stack{weight, slot_bytes, slots};
+        for (std::uint32_t expert = 0; expert < slots.rows(); ++expert) {
+            matrix(tensors(expert), weight);
+            weight.address += slot_bytes;
+        }
+        return stack;
+    }
+
+    // The weight that these tensors make together, nowhere yet.
+    Weight shape_of(const Names& names) const {
+        const FileTensor& tensor = checkpoint_.tensor(names.front());
+        return {.address = 0,
+                .out_dim = static_cast<std::uint32_t>(tensor.rows() * names.size()),
+                .in_dim = static_cast<std::uint32_t>(tensor.columns()),
+                .format = tensor.format};
+    }
+
+    Weight place_for(const Names& names) {
+        Weight weight = shape_of(names);
+        weight.address = uploader_.place(weights_.memory, weight.bytes());
         return weight;
+    }
+
+    Weight matrix(const Names& names, const Weight& weight, std::uint32_t head_dim = 0) {
+        std::vector<const FileTensor*> tensors;
+        for (const std::string& name : names) {
+            tensors.push_back(&checkpoint_.tensor(name));
+            if (tensors.back()->format != weight.format)
+                throw Error(name + ": stored as " + std::string(info(tensors.back()->format).name) +
+                            ", the other experts as " + std::string(info(weight.format).name));
+        }
+        uploader_.matrix(tensors, weight, head_dim);
+        for (const FileTensor* tensor : tensors) release(tensor->data);
+        weights_.matrices.push_back({names, weight});
+        return weight;
+    }
+
+    Weight matrix(const std::string& name, std::uint32_t head_dim = 0) {
+        return matrix(Names{name}, place_for({name}), head_dim);
     }
 
     Tensor vector(const std::string& name) {
         const FileTensor& tensor = checkpoint_.tensor(name);
         uploader_.count(tensor.data.size());
-        return place(norm_values(tensor), {static_cast<std::uint32_t>(tensor.columns()), 1, 1});
+        return place<float>(norm_values(tensor),
+                            {static_cast<std::uint32_t>(tensor.columns()), 1, 1});
     }
 
-    Tensor place(const std::vector<float>& values, std::array<std::uint32_t, 3> shape) {
-        const Tensor to{uploader_.place(weights_.memory, values.size() * sizeof(float)), shape};
-        uploader_.vector(values, to);
+    template <class T>
+    Tensor place(const std::vector<T>& values, std::array<std::uint32_t, 3> shape) {
+        const Tensor to{uploader_.place(weights_.memory, values.size() * sizeof(T)), shape};
+        uploader_.values(std::span<const T>(values), to);
         return to;
     }
 
@@ -214,7 +204,7 @@ std::vector<float> rope_angles(const Config& config, std::uint32_t context) {
 
 std::optional<std::string> find_broken_weight(Stream& stream, const Weights& weights) {
     constexpr std::uint32_t rows_at_once = 1024;
-    for (const auto& [name, weight] : weights.matrices)
+    for (const auto& [names, weight] : weights.matrices)
         for (std::uint32_t first = 0; first < weight.out_dim; first += rows_at_once) {
             auto scratch = stream.scope();
             std::vector<std::uint32_t> rows(std::min(rows_at_once, weight.out_dim - first));
@@ -228,17 +218,22 @@ std::optional<std::string> find_broken_weight(Stream& stream, const Weights& wei
                 std::ranges::find_if_not(values, [](float v) { return std::isfinite(v); });
             if (broken == values.end()) continue;
             const auto index = static_cast<std::size_t>(broken - values.begin());
-            return name + ": row " + std::to_string(first + index / weight.in_dim) + ", column " +
-                   std::to_string(index % weight.in_dim) + " is " + std::to_string(*broken);
+            const std::size_t row = first + index / weight.in_dim;
+            return names[row % names.size()] + ": row " + std::to_string(row / names.size()) +
+                   ", column " + std::to_string(index % weight.in_dim) + " is " +
+                   std::to_string(*broken);
         }
     return std::nullopt;
 }
 
 std::uint64_t weight_bytes(const Checkpoint& checkpoint, std::uint32_t context) {
+    const Config& config = checkpoint.config();
     std::uint64_t bytes =
-        align_up(std::uint64_t{context} * checkpoint.config().head_dim * sizeof(float));
+        Uploader::aligned(std::uint64_t{context} * config.head_dim * sizeof(float)) +
+        config.num_hidden_layers *
+            Uploader::aligned(std::uint64_t{config.num_local_experts} * sizeof(std::uint32_t));
     for (const FileTensor& tensor : checkpoint.tensors())
-        bytes += tensor.shape.size() == 1 ? align_up(tensor.columns() * sizeof(float))
+        bytes += tensor.shape.size() == 1 ? Uploader::aligned(tensor.columns() * sizeof(float))
                                           : padded_bytes(tensor);
     return bytes;
 }

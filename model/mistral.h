@@ -1,12 +1,13 @@
 #pragma once
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "model/checkpoint.h"
 #include "model/kv_cache.h"
+#include "model/uploader.h"
 #include "runtime/ops.h"
 
 namespace assay {
@@ -14,13 +15,26 @@ namespace assay {
 struct Attention {
     Weight wq, wk, wv, wo;
 };
+// w1 and w3 are one weight, interleaved as for ops::matmul_swiglu(), unless their formats differ.
 struct FeedForward {
-    Weight w1, w2, w3;
+    Weight w1, w3, w2;
+
+    bool interleaved() const { return w3.out_dim == 0; }
+};
+struct Experts {
+    std::uint32_t layer = 0;
+    Weight gate;  // (num_local_experts, hidden_size)
+    ops::ExpertWeights weights;
 };
 struct Layer {
     Tensor attention_norm, ffn_norm;  // (hidden_size)
     Attention attention;
-    FeedForward ffn;
+    std::variant<FeedForward, Experts> ffn;
+};
+// A matrix on the device with the names of the tensors that its rows come from, in turn.
+struct NamedWeight {
+    std::vector<std::string> names;
+    Weight weight;
 };
 struct Weights {
     Weight embedding;  // (vocab_size, hidden_size)
@@ -28,16 +42,13 @@ struct Weights {
     Tensor norm;    // (hidden_size)
     Weight output;  // (vocab_size, hidden_size); the embedding itself where they are tied
     Tensor angles;  // (context, head_dim / 2, 2), see rope_angles()
-    std::vector<std::pair<std::string, Weight>> matrices;  // all of the above by name, for errors
+    std::vector<NamedWeight> matrices;  // all of the above
     std::vector<Buffer> memory;
 };
 
 // Where a weight is NaN or infinite: "model.layers.1.mlp.up_proj.weight: row 3, column 7 is nan".
 // Decodes every weight, so it is for the time after something went wrong.
 std::optional<std::string> find_broken_weight(Stream& stream, const Weights& weights);
-
-// Called while weights are loaded, with bytes of the file.
-using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 // Streams a checkpoint's weights to the device. Positions up to `context` can be computed.
 Weights load_weights(Device& device, const Checkpoint& checkpoint, std::uint32_t context,
@@ -51,15 +62,30 @@ std::uint64_t weight_bytes(const Checkpoint& checkpoint, std::uint32_t context);
 // and angles.
 std::vector<float> rope_angles(const Config& config, std::uint32_t context);
 
+// Sees what goes through a forward pass, while it is recorded.
+class ForwardObserver {
+public:
+    virtual ~ForwardObserver() = default;
+    // x (T, in_dim) is about to be multiplied by w.
+    virtual void input(Stream&, const Weight& /*w*/, const Tensor& /*x*/) {}
+    // The same for weights of experts: x has a row per token or per routed row.
+    virtual void input(Stream&, const WeightStack& /*w*/, const Tensor& /*x*/,
+                       const ops::Routing&) {}
+    // What the router of a layer chose: experts (T, E), u32, and their weights (T, E).
+    virtual void routed(Stream&, std::uint32_t /*layer*/, const Tensor& /*experts*/,
+                        const Tensor& /*weights*/) {}
+};
+
 // One step: the new tokens of every sequence laid end to end, and where each goes in the KV cache.
 struct Batch {
     Tensor tokens, positions, slots;  // (T), u32
     Tensor wanted;                    // (R), u32: the rows whose logits are asked for
     ops::Attended attended;
+    ForwardObserver* observer = nullptr;  // may be absent
 };
 
-// Mistral 7B (arXiv:2310.06825), and Llama 2 (arXiv:2307.09288), which is the same without a
-// sliding window.
+// Mistral 7B (arXiv:2310.06825); Mixtral 8x7B (arXiv:2401.04088), whose feed-forward blocks are
+// mixtures of experts; and Llama 2 (arXiv:2307.09288), which is Mistral without a sliding window.
 class Mistral {
 public:
     Mistral(const Config& config, Weights weights)
@@ -75,7 +101,10 @@ private:
     void block(Stream&, const Layer&, const Tensor& x, const Batch&, const ops::KeysValues&) const;
     void self_attention(Stream&, const Attention&, const Tensor& h, const Tensor& x, const Batch&,
                         const ops::KeysValues&) const;
-    void feed_forward(Stream&, const FeedForward&, const Tensor& h, const Tensor& x) const;
+    void feed_forward(Stream&, const FeedForward&, const Tensor& h, const Tensor& x,
+                      const Batch&) const;
+    void feed_forward(Stream&, const Experts&, const Tensor& h, const Tensor& x,
+                      const Batch&) const;
 
     Config config_;
     Weights weights_;

@@ -18,6 +18,40 @@ Tensor matmul(Stream&, const Weight& w, const Tensor& x,
               MatmulPath = MatmulPath::automatic);  // x w^T
 void matmul_add(Stream&, const Weight& w, const Tensor& x, const Tensor& y,
                 MatmulPath = MatmulPath::automatic);  // y += x w^T
+// silu(x w1^T) * x w3^T, for a weight whose rows 2i and 2i + 1 are rows i of w1 and w3.
+Tensor matmul_swiglu(Stream&, const Weight& w13, const Tensor& x,
+                     MatmulPath = MatmulPath::automatic);
+
+// The feed-forward weights of every expert of a layer. Usually w1 and w3 are one weight,
+// interleaved as for matmul_swiglu().
+struct ExpertWeights {
+    WeightStack w1, w3, w2;
+
+    bool interleaved() const { return w3.first.out_dim == 0; }
+};
+
+// Which experts each token runs, and its rows sorted by expert for the products that follow. A
+// routed row is token * E + choice, T tokens with E choices each.
+struct Routing {
+    enum Product : std::uint8_t { up, down };
+
+    Tensor chosen, weights;  // (T, E): experts (u32), the greatest logit first; softmax over these
+    Tensor order;            // (T * E): the routed rows by expert
+    Tensor tiles;            // shader::ExpertTile
+    Tensor groups;           // (2, 3): the workgroups of each product
+    std::array<std::uint32_t, 2> columns{};  // of workgroups in a dispatch of each product
+    MatmulPath path{};
+    std::uint32_t expert_rows = 0;  // that the tiles are made for
+};
+// logits (T, experts). As everywhere, scratch: everything but `w` is valid for the current scope.
+Routing route(Stream&, const Tensor& logits, std::uint32_t top_k, const ExpertWeights& w,
+              MatmulPath = MatmulPath::automatic);
+// silu(x w1^T) * x w3^T of each routed row: x (T, in_dim) -> (T * E, out_dim).
+Tensor experts_up(Stream&, const ExpertWeights& w, const Tensor& x, const Routing& routing);
+// x w2^T of each routed row: x (T * E, in_dim) -> (T * E, out_dim).
+Tensor experts_down(Stream&, const ExpertWeights& w, const Tensor& x, const Routing& routing);
+// x += the sum of each token's routed rows of y, times their weights.
+void combine_add(Stream&, const Tensor& y, const Routing& routing, const Tensor& x);
 
 // One layer's keys and values, each (blocks, kv_heads, block_slots, head_dim) in the cache's
 // format.
@@ -71,9 +105,13 @@ Tensor sample(Stream&, const Tensor& logits, const Tensor& how, const Tensor& se
 
 // Lays rows of a weight out in panels. `source` holds `rows` rows as in the file, the first being
 // row `first_row`; the last call for a weight also zeroes the rest of its last panel. Every call
-// brings whole pairs of rows, but for the last, and whole heads. With head_dim, see
-// shaders/repack/repack.h.
+// brings whole pairs of rows, but for the last, and whole heads.
+struct Rearranged {
+    std::uint32_t head_dim =
+        0;                // pairs (i, i + head_dim / 2) of a head come interleaved, as in GGUF
+    bool halves = false;  // rows of the source's second half go between those of its first
+};
 void repack(Stream&, const Tensor& source, std::uint32_t rows, std::uint32_t first_row,
-            const Weight& to, std::uint32_t head_dim);
+            const Weight& to, const Rearranged& how = {});
 
 }  // namespace assay::ops

@@ -120,8 +120,9 @@ MemoryAccess Stream::extent(std::uint64_t address) const {
 }
 
 void Stream::record(std::uint16_t kernel, const Constants& constants,
-                    std::span<const std::byte> params, Grid groups, Cost cost) {
-    if (groups.x == 0 || groups.y == 0 || groups.z == 0) return;
+                    std::span<const std::byte> params, const Groups& groups, Cost cost) {
+    const Grid* grid = std::get_if<Grid>(&groups);
+    if (grid && (grid->x == 0 || grid->y == 0 || grid->z == 0)) return;
     std::vector<MemoryAccess> touched;
     for (const PointerAccess& pointer : device_.context().pipelines().kernel(kernel).accesses) {
         std::uint64_t address = 0;

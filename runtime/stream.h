@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "runtime/buffer.h"
@@ -19,6 +20,9 @@ class Recorder;
 struct Grid {
     std::uint32_t x = 1, y = 1, z = 1;  // workgroups
 };
+
+// Workgroups of a dispatch, or the address of three u32 that say how many.
+using Groups = std::variant<Grid, std::uint64_t>;
 
 struct StreamOptions {
     bool profile = false;  // a timestamp pair around every dispatch
@@ -46,6 +50,14 @@ public:
                   Cost cost = {}) {
         static_assert(sizeof(Params) <= 128, "what every device offers for push constants");
         record(kernel.index, kernel.constants, std::as_bytes(std::span(&params, 1)), groups, cost);
+    }
+    // The same with a number of workgroups that earlier dispatches wrote: (3), u32.
+    template <class Params>
+    void dispatch(const Variant<Params>& kernel, const Params& params, const Tensor& groups,
+                  Cost cost = {}) {
+        static_assert(sizeof(Params) <= 128, "what every device offers for push constants");
+        record(kernel.index, kernel.constants, std::as_bytes(std::span(&params, 1)), groups.address,
+               cost);
     }
 
     // Operations of one dispatch that take dispatch_seconds on this device, as far as was measured.
@@ -109,7 +121,7 @@ private:
     };
 
     void record(std::uint16_t kernel, const Constants& constants, std::span<const std::byte> params,
-                Grid groups, Cost cost);
+                const Groups& groups, Cost cost);
     Tensor upload_bytes(std::span<const std::byte> bytes);
     void download_bytes(const Tensor& from, std::span<std::byte> to);
     void release_to(std::size_t mark);

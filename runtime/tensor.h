@@ -53,4 +53,11 @@ struct Weight {
     }
 };
 
+// Weights of one shape and format, one for each expert, in slots of equal size.
+struct WeightStack {
+    Weight first;                  // as if in slot 0
+    std::uint64_t slot_bytes = 0;  // from a slot to the next
+    Tensor slots;                  // (experts), u32: where each expert's weight lies
+};
+
 }  // namespace assay

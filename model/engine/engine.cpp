@@ -30,7 +30,7 @@ bool holds_nan(std::span<const float> logits) {
 std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options,
                             const DeviceInfo& device) {
     const std::uint32_t chunk =
-        options.prefill_chunk ? options.prefill_chunk : default_prefill_chunk(device);
+        options.prefill_chunk ? options.prefill_chunk : default_prefill_chunk(c, device);
     const std::uint64_t rows = std::min(chunk, options.context * options.sequences);
     const std::uint64_t heads = std::uint64_t{c.num_attention_heads} * c.head_dim,
                         kv = std::uint64_t{c.num_key_value_heads} * c.head_dim;
@@ -38,14 +38,24 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options,
         4 * rows * (c.hidden_size + 2 * heads + 2 * kv) +
         ops::attention_scratch_bytes(device, static_cast<std::uint32_t>(rows),
                                      c.num_attention_heads, c.head_dim, options.context);
-    const std::uint64_t ffn = 4 * rows * (c.hidden_size + 3ull * c.intermediate_size);
+    // Routed rows go through as rows of their own, with a few words each to sort them. (A model that
+    // stores gate and up in different formats takes two more rows each; the arena then grows.)
+    const std::uint64_t experts = c.num_local_experts,
+                        routed = rows * std::max(c.num_experts_per_tok, 1u);
+    const std::uint64_t routing = 4 * (rows * experts + 6 * routed + 3 * experts);
+    const std::uint64_t ffn = 4 * rows * c.hidden_size + 4 * routed * c.intermediate_size +
+                              (experts != 0 ? 4 * routed * c.hidden_size + routing : 0);
     const std::uint64_t last =
         4ull * options.sequences * (2ull * c.vocab_size + 2ull * c.hidden_size);
-    constexpr std::uint64_t rounding = 16 * 256;
+    constexpr std::uint64_t rounding = 32 * 256;
     return 4 * rows * c.hidden_size + std::max(attention, ffn) + last + rounding;
 }
 
-std::uint32_t default_prefill_chunk(const DeviceInfo& device) { return device.is_cpu ? 256 : 1024; }
+// With experts a row meets only some of the weights, so more rows keep a GPU busy.
+std::uint32_t default_prefill_chunk(const Config& config, const DeviceInfo& device) {
+    if (device.is_cpu) return 256;
+    return config.num_local_experts == 0 ? 1024 : 2048;
+}
 
 Sequence::~Sequence() { engine_->cache_.shrink(blocks_, 0); }
 
@@ -63,7 +73,8 @@ Engine::Engine(Device& device, const Mistral& model, const EngineOptions& option
              options.sequences * KvCache::blocks_for(options.context)),
       stream_(device, {.profile = options.profile}) {
     assert(options.context <= model.weights().angles.rows());
-    if (options_.prefill_chunk == 0) options_.prefill_chunk = default_prefill_chunk(device.info());
+    if (options_.prefill_chunk == 0)
+        options_.prefill_chunk = default_prefill_chunk(model.config(), device.info());
     stream_.reserve(scratch_bytes(model.config(), options_, device.info()));
 }
 
@@ -167,7 +178,8 @@ void Engine::run(std::span<const Piece> pieces, std::span<const Work> work,
                                    .tiles = stream_.upload(tile_words),
                                    .tile_count = static_cast<std::uint32_t>(tiles.size()),
                                    .tile_tokens = tile_tokens,
-                                   .most_keys = most_keys}};
+                                   .most_keys = most_keys},
+                      .observer = options_.observer};
     const Tensor logits = model_.logits(stream_, batch, cache_);
 
     // What the host asked for. Rows of `logits` follow the pieces in order.

@@ -26,6 +26,7 @@ struct EngineOptions {
     std::uint32_t sequences = 1;      // that the KV cache holds at full length
     std::uint32_t prefill_chunk = 0;  // most new tokens in a step; 0: what suits the device
     bool profile = false;
+    ForwardObserver* observer = nullptr;  // of every step; may be absent
 };
 
 class Engine;
@@ -96,7 +97,7 @@ private:
 };
 
 // New tokens in a step unless the options say otherwise.
-std::uint32_t default_prefill_chunk(const DeviceInfo& device);
+std::uint32_t default_prefill_chunk(const Config& config, const DeviceInfo& device);
 
 // Scratch of the widest step, which an Engine reserves.
 std::uint64_t scratch_bytes(const Config& config, const EngineOptions& options,

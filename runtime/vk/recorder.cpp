@@ -121,12 +121,14 @@ Recorder::Piece& Recorder::current() {
 
 void Recorder::barrier_if_due(const std::vector<MemoryAccess>& accesses) {
     if (!hazards_.barrier_before(accesses) || context_.options().omit_barriers) return;
-    constexpr VkPipelineStageFlags2 stages =
-        VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT;
+    constexpr VkPipelineStageFlags2 stages = VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT |
+                                             VK_PIPELINE_STAGE_2_COPY_BIT |
+                                             VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT;
     constexpr VkAccessFlags2 writes =
         VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT;
-    constexpr VkAccessFlags2 reads =
-        VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_TRANSFER_READ_BIT;
+    constexpr VkAccessFlags2 reads = VK_ACCESS_2_SHADER_STORAGE_READ_BIT |
+                                     VK_ACCESS_2_TRANSFER_READ_BIT |
+                                     VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT;
     const VkMemoryBarrier2 barrier{.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2,
                                    .pNext = nullptr,
                                    .srcStageMask = stages,
@@ -182,15 +184,21 @@ void Recorder::bind_buffers(Piece& piece, const Spirv& kernel,
 
 void Recorder::dispatch(std::uint16_t kernel, const Constants& constants,
                         std::span<const std::byte> params, const std::vector<MemoryAccess>& touched,
-                        Grid groups, Cost cost) {
+                        const Groups& groups, Cost cost) {
+    const Grid* grid = std::get_if<Grid>(&groups);
     const auto& most = context_.physical().max_groups;
-    if (groups.x > most[0] || groups.y > most[1] || groups.z > most[2])
+    if (grid && (grid->x > most[0] || grid->y > most[1] || grid->z > most[2]))
         throw std::logic_error(std::string(context_.pipelines().kernel(kernel).name) +
                                ": more workgroups than the device takes");
 
     VkPipeline pipeline = context_.pipelines().get(kernel, constants);
     Piece& piece = current();
-    barrier_if_due(touched);
+    std::vector<MemoryAccess> accesses = touched;
+    if (!grid) {
+        const std::uint64_t address = std::get<std::uint64_t>(groups);
+        accesses.push_back({address, address + sizeof(VkDispatchIndirectCommand), true, false});
+    }
+    barrier_if_due(accesses);
     const Spirv& spirv = context_.pipelines().kernel(kernel);
     vkCmdBindPipeline(piece.commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
     vkCmdPushConstants(piece.commands, context_.pipelines().layout(), VK_SHADER_STAGE_COMPUTE_BIT,
@@ -201,7 +209,12 @@ void Recorder::dispatch(std::uint16_t kernel, const Constants& constants,
     if (profile_)
         vkCmdWriteTimestamp2(piece.commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, piece.queries,
                              query);
-    vkCmdDispatch(piece.commands, groups.x, groups.y, groups.z);
+    if (grid) {
+        vkCmdDispatch(piece.commands, grid->x, grid->y, grid->z);
+    } else {
+        const BufferRange range = context_.find_range(accesses.back().begin);
+        vkCmdDispatchIndirect(piece.commands, range.buffer, accesses.back().begin - range.begin);
+    }
     if (profile_) {
         vkCmdWriteTimestamp2(piece.commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, piece.queries,
                              query + 1);

@@ -26,7 +26,7 @@ public:
     // `touched` holds one entry per pointer of the kernel, in the order of its accesses.
     void dispatch(std::uint16_t kernel, const Constants& constants,
                   std::span<const std::byte> params, const std::vector<MemoryAccess>& touched,
-                  Grid groups, Cost cost);
+                  const Groups& groups, Cost cost);
     void copy(std::uint64_t from, std::uint64_t to, std::uint64_t bytes);
 
     std::uint64_t submit();  // the timeline value its completion signals

@@ -15,15 +15,16 @@ const uint sums = tile_rows * pairs;
 const uint span = factor_span == 0 ? 32 : factor_span;
 
 void main() {
-    uint row = gl_WorkGroupID.x * tile_rows;
-    uint column = gl_WorkGroupID.y * gl_WorkGroupSize.x * pairs * 2 + gl_LocalInvocationIndex * 2;
+    open_tile(gl_WorkGroupID.x, tile_rows);
+    uint column = p.first_column + gl_WorkGroupID.y * gl_WorkGroupSize.x * pairs * 2 + gl_LocalInvocationIndex * 2;
     uint column_step = gl_WorkGroupSize.x * 2;
 
+    if (column - gl_LocalInvocationIndex * 2 >= p.out_dim) return;  // grouped: the last of several equal cuts
     vec2 sum[sums];
     [[unroll]] for (uint i = 0; i < sums; ++i) sum[i] = vec2(0.0);
     uint first[pairs], x_first[tile_rows];
-    [[unroll]] for (uint c = 0; c < pairs; ++c) first[c] = first_word(column + c * column_step, p.in_dim);
-    [[unroll]] for (uint r = 0; r < tile_rows; ++r) x_first[r] = x_row(row + r);
+    [[unroll]] for (uint c = 0; c < pairs; ++c) first[c] = weight_word(column + c * column_step);
+    [[unroll]] for (uint r = 0; r < tile_rows; ++r) x_first[r] = x_row(r);
 
     for (uint k = 0; k < p.in_dim; k += block_size) {
         for (uint part = 0; part < block_size / 8; part += span / 8) {
@@ -47,5 +48,5 @@ void main() {
         [[unroll]] for (uint c = 0; c < pairs; ++c) first[c] += block_words;
     }
     [[unroll]] for (uint r = 0; r < tile_rows; ++r)
-        [[unroll]] for (uint c = 0; c < pairs; ++c) store_pair(row + r, column + c * column_step, sum[r * pairs + c]);
+        [[unroll]] for (uint c = 0; c < pairs; ++c) store_pair(r, column + c * column_step, sum[r * pairs + c]);
 }

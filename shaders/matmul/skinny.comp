@@ -16,15 +16,16 @@ shared vec2 partial[tile_rows * gl_WorkGroupSize.x];
 
 void main() {
     uint lane = gl_LocalInvocationIndex % lanes, slice = gl_LocalInvocationIndex / lanes;
-    uint column = gl_WorkGroupID.x * panel_rows + 2 * lane;
-    uint row = gl_WorkGroupID.y * tile_rows;
-    uint panel = first_word(column, p.in_dim);
+    open_tile(gl_WorkGroupID.x, tile_rows);
+    uint first_column = p.first_column + gl_WorkGroupID.y * panel_rows;
+    if (first_column >= p.out_dim) return;  // grouped: the last of several equal cuts
+    uint panel = weight_word(first_column + 2 * lane);
 
     vec2 sum[tile_rows];
     uint x_first[tile_rows];
     [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
         sum[r] = vec2(0.0);
-        x_first[r] = x_row(row + r);
+        x_first[r] = x_row(r);
     }
     for (uint run = slice; run < p.in_dim / 32; run += slices) {
         const uint block_runs = block_size / 32;
@@ -50,6 +51,6 @@ void main() {
     for (uint i = gl_LocalInvocationIndex; i < tile_rows * lanes; i += gl_WorkGroupSize.x) {
         vec2 total = vec2(0.0);
         for (uint s = 0; s < slices; ++s) total += partial[i / lanes * gl_WorkGroupSize.x + s * lanes + i % lanes];
-        store_pair(row + i / lanes, gl_WorkGroupID.x * panel_rows + i % lanes * 2, total);
+        store_pair(i / lanes, first_column + i % lanes * 2, total);
     }
 }

@@ -15,16 +15,18 @@ shared vec2 w_tile[depth * tile / 2];
 uint x_index(uint k, uint row) { return k * tile + (row ^ (k / 4 * 4)); }
 
 void main() {
-    uint row = gl_WorkGroupID.x * tile, column = gl_WorkGroupID.y * tile;
+    open_tile(gl_WorkGroupID.x, tile);
+    uint column = p.first_column + gl_WorkGroupID.y * tile;
+    if (column >= p.out_dim) return;  // grouped: the last of several equal cuts
     uint id = gl_LocalInvocationIndex;
 
     // What this invocation brings: 8 weights of two outputs, and 4 elements of 4 rows of x, 16 rows apart.
     uint w_pair = id % 32, w_part = id / 32, x_k = id % 8 * 4, x_at = id / 8;
     // The last panel is full (zero rows pad it), but a tile may reach beyond it.
     uint last_pair = (p.out_dim + panel_rows - 1) / panel_rows * panel_rows - 2;
-    uint first = first_word(min(column + 2 * w_pair, last_pair), p.in_dim);
+    uint first = weight_word(min(column + 2 * w_pair, last_pair));
     uint x_first[4];
-    [[unroll]] for (uint i = 0; i < 4; ++i) x_first[i] = x_row(row + x_at + 16 * i) + x_k / 4;
+    [[unroll]] for (uint i = 0; i < 4; ++i) x_first[i] = x_row(x_at + 16 * i) + x_k / 4;
 
     vec4 sum[8];
     [[unroll]] for (uint i = 0; i < 8; ++i) sum[i] = vec4(0.0);
@@ -51,7 +53,7 @@ void main() {
         }
     }
     [[unroll]] for (uint i = 0; i < 8; ++i) {
-        store_pair(row + my_row + i, column + my_column, sum[i].xy);
-        store_pair(row + my_row + i, column + my_column + 2, sum[i].zw);
+        store_pair(my_row + i, column + my_column, sum[i].xy);
+        store_pair(my_row + i, column + my_column + 2, sum[i].zw);
     }
 }

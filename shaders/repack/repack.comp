@@ -14,7 +14,9 @@ const uint run = 16;  // words of a run: a cache line's
 
 // Row of the source that becomes row `row` of the weight.
 uint source_row(uint row) {
-    if (p.head_dim == 0) return row - p.first_row;
+    uint from = row - p.first_row;
+    if (p.halves != 0) return from < p.rows ? from / 2 + from % 2 * (p.rows / 2) : from;
+    if (p.head_dim == 0) return from;
     uint i = row % p.head_dim, pairs = p.head_dim / 2;
     return row - i + (i < pairs ? 2 * i : 2 * (i - pairs) + 1) - p.first_row;
 }

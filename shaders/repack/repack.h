@@ -11,6 +11,7 @@ struct RepackParams {
     uint first_row;    // of source, in the file
     uint row_halves;   // 16-bit halves of words in a row
     uint head_dim;     // 0, or: rows of each head come as pairs (i, i + head_dim / 2) interleaved, and are put back
+    uint halves;       // 1: the rows of the source's second half go between those of its first
 };
 
 SHARED_END

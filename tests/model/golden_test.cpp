@@ -77,8 +77,8 @@ TEST_P(HuggingFaceGolden, LogitsAndGreedyChoices) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, HuggingFaceGolden,
-                         testing::Values("a_mistral_gqa", "b_mistral_window16", "d_llama_mha",
-                                         "e_mistral_3shards"),
+                         testing::Values("a_mistral_gqa", "b_mistral_window16", "c_mixtral_4x_top2",
+                                         "d_llama_mha", "e_mistral_3shards"),
                          [](const auto& test) { return test.param; });
 
 class GgufGolden : public testing::TestWithParam<std::string> {};

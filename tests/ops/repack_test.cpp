@@ -49,7 +49,7 @@ std::vector<std::byte> repacked(Stream& s, const test::FileWeight& file, const C
     for (std::uint32_t first = 0; first < c.out_dim; first += c.rows_at_once) {
         const std::uint32_t rows = std::min(c.rows_at_once, c.out_dim - first);
         ops::repack(s, test::upload_bytes(s, file.rows(first, rows)), rows, first, weight,
-                    c.head_dim);
+                    {.head_dim = c.head_dim});
     }
     s.wait();
     return {buffer.host().begin(), buffer.host().end()};
@@ -75,6 +75,42 @@ TEST(Repack, LaysRowsOutInPanels) {
                     << c.head_dim << ", " << c.rows_at_once << " rows at once";
             }
     }
+}
+
+// Gate and up of a feed-forward block: rows of the source's halves alternate.
+TEST(Repack, InterleavesHalves) {
+    Stream s(test::device(), {.guard = true});
+    test::Random random(7);
+    for (Format format : {Format::f32, Format::f16, Format::q6_k})
+        for (const auto& [rows, rows_at_once] :
+             {std::pair{1u, 1u}, {16u, 16u}, {33u, 33u}, {80u, 7u}}) {
+            const auto even = test::random_weight(format, rows, 256, random),
+                       odd = test::random_weight(format, rows, 256, random);
+            test::FileWeight alternating{format, 2 * rows, 256, {}};
+            Weight weight{0, 2 * rows, 256, format};
+            const Buffer buffer(s.device(), weight.bytes() + guard_bytes, Memory::download,
+                                "weight");
+            std::ranges::fill(buffer.host(), guard);
+            weight.address = buffer.address();
+            for (std::uint32_t row = 0; row < rows; ++row)
+                for (const auto* file : {&even, &odd}) {
+                    const auto bytes = file->rows(row, 1);
+                    alternating.bytes.insert(alternating.bytes.end(), bytes.begin(), bytes.end());
+                }
+            for (std::uint32_t first = 0; first < rows; first += rows_at_once) {
+                const std::uint32_t count = std::min(rows_at_once, rows - first);
+                std::vector<std::byte> source;
+                for (const auto* file : {&even, &odd}) {
+                    const auto part = file->rows(first, count);
+                    source.insert(source.end(), part.begin(), part.end());
+                }
+                ops::repack(s, test::upload_bytes(s, source), 2 * count, 2 * first, weight,
+                            {.halves = true});
+            }
+            s.wait();
+            EXPECT_TRUE(std::ranges::equal(buffer.host(), panels(alternating, 0)))
+                << info(format).name << ", " << rows << " rows of each";
+        }
 }
 
 // More rows than most devices take workgroups in one direction.

@@ -28,6 +28,14 @@ Expected silu_mul(std::span<const float> gate, std::span<const float> up);
 Expected matmul(std::span<const float> weight, std::span<const float> x, std::size_t in_dim,
                 std::span<const float> initial);
 
+// The top_k experts of each row of logits (tokens, experts), the greatest first and of equal ones
+// the first, with the softmax over them.
+struct Routes {
+    std::vector<std::uint32_t> experts;
+    std::vector<double> weights;
+};
+Routes route(std::span<const float> logits, std::size_t experts, std::size_t top_k);
+
 // Turns elements i and i + head_dim / 2 of each head of x (rows, heads, head_dim) by the angle of
 // the row's position. angles (positions, head_dim / 2, 2) holds cosines and sines.
 Expected rotate(std::span<const float> x, std::size_t heads, std::size_t head_dim,

@@ -21,7 +21,9 @@ Access access_of(const Spirv& kernel, std::size_t offset) {
 }
 
 const Spirv& find(std::span<const Spirv> table, std::string_view name) {
-    return *std::ranges::find(table, name, &Spirv::name);
+    const auto found = std::ranges::find(table, name, &Spirv::name);
+    if (found == table.end()) throw std::out_of_range(std::string(name));
+    return *found;
 }
 
 }  // namespace
@@ -35,10 +37,16 @@ TEST(Kernels, TellWhatTheyReadAndWrite) {
     const std::map<std::size_t, Access> matmul = {{offsetof(MatmulParams, weight), Access::read},
                                                   {offsetof(MatmulParams, x), Access::read},
                                                   {offsetof(MatmulParams, y), Access::change}};
+    std::map<std::size_t, Access> grouped = matmul;
+    for (std::size_t pointer : {offsetof(MatmulParams, tiles), offsetof(MatmulParams, order),
+                                offsetof(MatmulParams, slots)})
+        grouped[pointer] = Access::read;
     const Case cases[] = {
-        {"direct.q4_0", matmul},
-        {"skinny.f32", matmul},
-        {"tiled.q6_k", matmul},
+        {"direct.q4_0.all", matmul},
+        {"skinny.f32.all", matmul},
+        {"tiled.q6_k.all", matmul},
+        {"tiled.q8_0.grouped", grouped},
+        {"skinny.bf16.grouped", grouped},
         {"gather",
          {{offsetof(GatherParams, x), Access::read},
           {offsetof(GatherParams, rows), Access::read},
@@ -99,7 +107,8 @@ TEST(Kernels, AreTheSameInBothBuilds) {
 
 TEST(Kernels, AreNamedByTheirHandles) {
     EXPECT_EQ(all_kernels()[kernels::gather().index].name, "gather");
-    EXPECT_EQ(all_kernels()[kernels::direct(Format::q4_0).index].name, "direct.q4_0");
+    EXPECT_EQ(all_kernels()[kernels::direct(Format::q4_0, Rows::all).index].name,
+              "direct.q4_0.all");
     EXPECT_EQ(all_kernels()[kernels::embed(Format::q6_k).index].name, "embed.q6_k");
     EXPECT_EQ(all_kernels()[kernels::attention(Cache::f16).index].name, "attention.f16");
 }

@@ -121,7 +121,7 @@ DeviceWeight::DeviceWeight(Stream& s, const FileWeight& file)
     : weight_{0, file.out_dim, file.in_dim, file.format} {
     buffer_ = Buffer(s.device(), weight_.bytes(), Memory::device, "weight");
     weight_.address = buffer_.address();
-    ops::repack(s, upload_bytes(s, file.bytes), file.out_dim, 0, weight_, 0);
+    ops::repack(s, upload_bytes(s, file.bytes), file.out_dim, 0, weight_);
 }
 
 }  // namespace assay::test

@@ -1,0 +1,122 @@
+#include <algorithm>
+#include <cassert>
+
+#include "runtime/ops/tiling.h"
+
+namespace assay::ops {
+namespace {
+
+Tiling tiling(const DeviceInfo& device, const Routing& routing, const Weight& w) {
+    return tiling(device, routing.path, w.format, Rows::grouped, routing.expert_rows, w.out_dim);
+}
+
+// Workgroups along y of the dispatches that make a product of routed rows, each as many. It is cut
+// by columns, since only the device knows where an expert's rows end.
+std::uint32_t grouped_columns(const Stream& s, const Tiling& t, std::uint32_t rows,
+                              const Weight& w) {
+    const std::uint32_t groups = ceil_div(w.out_dim, t.columns);
+    const std::uint32_t most =
+        std::min(pieces_at_once(s, 2.0 * w.in_dim * rows * t.columns), most_groups);
+    return ceil_div(groups, ceil_div(groups, most));
+}
+
+Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& routing,
+           Routing::Product product, std::uint32_t epilogue) {
+    const Weight& w = stack.first;
+    const std::uint32_t rows = static_cast<std::uint32_t>(routing.chosen.size()),
+                        experts = stack.slots.rows();
+    const Tiling t = tiling(s.device().info(), routing, w);
+    const std::uint32_t columns = routing.columns[product] * t.columns;
+    const Tensor y =
+        s.scratch(rows, epilogue == shader::epilogue_swiglu ? w.out_dim / 2 : w.out_dim);
+    const double share = std::min(1.0, static_cast<double>(columns) / w.out_dim);
+    const double weight_bytes = static_cast<double>(w.bytes()) * std::min(rows, experts);
+    for (std::uint32_t column = 0; column < w.out_dim; column += columns)
+        s.dispatch(t.kernel,
+                   {.weight = w,
+                    .x = x,
+                    .y = y,
+                    .tiles = routing.tiles,
+                    .order = routing.order,
+                    .slots = stack.slots,
+                    .rows = rows,
+                    .out_dim = w.out_dim,
+                    .in_dim = w.in_dim,
+                    .first_column = column,
+                    .epilogue = epilogue,
+                    .x_share = rows / x.rows(),
+                    .slot_words = static_cast<std::uint32_t>(stack.slot_bytes / 4)},
+                   routing.groups.slice(product, 1),
+                   {.bytes = share * (weight_bytes + static_cast<double>(x.bytes() + y.bytes())),
+                    .flops = share * 2.0 * w.in_dim * rows * w.out_dim});
+    return y;
+}
+
+}  // namespace
+
+Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const ExpertWeights& w,
+              MatmulPath path) {
+    const DeviceInfo& device = s.device().info();
+    const std::uint32_t tokens = logits.rows(), experts = logits.row_size(), rows = tokens * top_k;
+    // Rows that one expert gets: the average, and as much again since they are not spread evenly.
+    const std::uint32_t expert_rows = std::min(tokens, 2 * ceil_div(rows, experts));
+    Routing r;
+    r.chosen = s.scratch(tokens, top_k);
+    r.weights = s.scratch(tokens, top_k);
+    r.path = path == MatmulPath::automatic ? matmul_path(device, expert_rows) : path;
+    r.expert_rows = expert_rows;
+    constexpr std::uint32_t workgroup = 64;
+    s.dispatch(kernels::route().specialize(workgroup),
+               {.logits = logits,
+                .chosen = r.chosen,
+                .weights = r.weights,
+                .tokens = tokens,
+                .experts = experts,
+                .top_k = top_k},
+               {.x = ceil_div(tokens, workgroup)},
+               {.bytes = static_cast<double>(logits.bytes()), .flops = 0});
+
+    const Tiling up = tiling(device, r, w.w1.first), down = tiling(device, r, w.w2.first);
+    assert(up.rows == down.rows);
+    r.columns = {grouped_columns(s, up, rows, w.w1.first),
+                 grouped_columns(s, down, rows, w.w2.first)};
+    r.order = s.scratch(rows, 1);
+    r.tiles = s.scratch(std::min(rows, rows / up.rows + experts), sizeof(shader::ExpertTile) / 4);
+    r.groups = s.scratch(2, 3);
+    s.dispatch(
+        kernels::sort().specialize(std::min(device.max_workgroup_invocations, 256u), experts),
+        {.chosen = r.chosen,
+         .order = r.order,
+         .tiles = r.tiles,
+         .groups = r.groups,
+         .rows = rows,
+         .tile_rows = up.rows,
+         .columns = {r.columns[0], r.columns[1]}},
+        Grid{}, {.bytes = 12.0 * rows, .flops = 0});
+    return r;
+}
+
+Tensor experts_up(Stream& s, const ExpertWeights& w, const Tensor& x, const Routing& routing) {
+    if (w.interleaved()) return run(s, w.w1, x, routing, Routing::up, shader::epilogue_swiglu);
+    return silu_mul(s, run(s, w.w1, x, routing, Routing::up, shader::epilogue_store),
+                    run(s, w.w3, x, routing, Routing::up, shader::epilogue_store));
+}
+
+Tensor experts_down(Stream& s, const ExpertWeights& w, const Tensor& x, const Routing& routing) {
+    return run(s, w.w2, x, routing, Routing::down, shader::epilogue_store);
+}
+
+void combine_add(Stream& s, const Tensor& y, const Routing& routing, const Tensor& x) {
+    constexpr std::uint32_t workgroup = 64;
+    s.dispatch(kernels::combine().specialize(workgroup),
+               {.y = y,
+                .weights = routing.weights,
+                .x = x,
+                .top_k = routing.weights.row_size(),
+                .dim = x.row_size()},
+               {.x = x.rows()},
+               {.bytes = static_cast<double>(y.bytes() + 2 * x.bytes()),
+                .flops = 2.0 * static_cast<double>(y.size())});
+}
+
+}  // namespace assay::ops

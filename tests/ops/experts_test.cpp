@@ -1,0 +1,389 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "tests/support/tensors.h"
+
+namespace assay {
+namespace {
+
+using ops::MatmulPath;
+using test::FileWeight;
+
+constexpr MatmulPath paths[] = {MatmulPath::direct, MatmulPath::skinny, MatmulPath::tiled};
+
+// As in matmul_test.cpp; a gate and the product with it add a few roundings.
+double allowed(std::uint32_t in_dim) { return (20 + std::sqrt(in_dim)) * test::rounding; }
+
+// The rows of two weights in turn, as repack is to lay them out.
+FileWeight both(const FileWeight& even, const FileWeight& odd) {
+    FileWeight joined{even.format, 2 * even.out_dim, even.in_dim, even.bytes};
+    joined.bytes.insert(joined.bytes.end(), odd.bytes.begin(), odd.bytes.end());
+    return joined;
+}
+
+// One weight of every expert on the device. Slots lie in another order than the experts, with room
+// between them.
+class DeviceStack {
+public:
+    DeviceStack(Stream& s, const std::vector<FileWeight>& experts, bool halves,
+                test::Random& random) {
+        const FileWeight& file = experts.front();
+        const auto count = static_cast<std::uint32_t>(experts.size());
+        stack_.first = {0, file.out_dim, file.in_dim, file.format};
+        stack_.slot_bytes = (stack_.first.bytes() + 4095) / 4096 * 4096;
+        weights_ = Buffer(s.device(), stack_.slot_bytes * count, Memory::device, "experts");
+        slots_ = Buffer(s.device(), count * 4, Memory::upload, "slots");
+        const auto order = random.permutation(count);
+        std::memcpy(slots_.host().data(), order.data(), count * sizeof order[0]);
+        for (std::uint32_t e = 0; e < count; ++e) {
+            Weight weight = stack_.first;
+            weight.address = weights_.address() + order[e] * stack_.slot_bytes;
+            ops::repack(s, test::upload_bytes(s, experts[e].bytes), file.out_dim, 0, weight,
+                        {.halves = halves});
+        }
+        stack_.first.address = weights_.address();
+        stack_.slots = {slots_.address(), {count, 1, 1}};
+    }
+    const WeightStack& stack() const { return stack_; }
+
+private:
+    Buffer weights_, slots_;
+    WeightStack stack_;
+};
+
+struct Shape {
+    std::uint32_t tokens, experts, top_k, hidden, intermediate;
+};
+
+// The weights of some experts, on the host and on the device.
+struct ExpertSet {
+    ExpertSet(Stream& s, const Shape& shape, Format up_format, Format down_format, bool interleaved,
+              test::Random& random) {
+        std::vector<FileWeight> joined;
+        for (std::uint32_t e = 0; e < shape.experts; ++e) {
+            w1.push_back(test::random_weight(up_format, shape.intermediate, shape.hidden, random));
+            w3.push_back(test::random_weight(up_format, shape.intermediate, shape.hidden, random));
+            w2.push_back(
+                test::random_weight(down_format, shape.hidden, shape.intermediate, random));
+            joined.push_back(both(w1.back(), w3.back()));
+        }
+        if (interleaved) {
+            on_device.emplace_back(s, joined, true, random);
+            weights.w1 = on_device.back().stack();
+        } else {
+            on_device.emplace_back(s, w1, false, random);
+            weights.w1 = on_device.back().stack();
+            on_device.emplace_back(s, w3, false, random);
+            weights.w3 = on_device.back().stack();
+        }
+        on_device.emplace_back(s, w2, false, random);
+        weights.w2 = on_device.back().stack();
+    }
+
+    std::vector<FileWeight> w1, w3, w2;
+    std::vector<DeviceStack> on_device;
+    ops::ExpertWeights weights;
+};
+
+// silu(x w1^T) * x w3^T for the experts chosen. An error of the gate is multiplied by at most
+// 1.1 |up|, the greatest slope of silu, one of `up` by |silu(gate)|.
+reference::Expected expected_up(const ExpertSet& set, const std::vector<float>& x,
+                                const std::vector<std::uint32_t>& chosen, const Shape& shape) {
+    reference::Expected y;
+    for (std::size_t row = 0; row < chosen.size(); ++row) {
+        const auto token = std::span(x).subspan(row / shape.top_k * shape.hidden, shape.hidden);
+        const auto gate = reference::matmul(set.w1[chosen[row]].values(), token, shape.hidden, {});
+        const auto up = reference::matmul(set.w3[chosen[row]].values(), token, shape.hidden, {});
+        for (std::size_t i = 0; i < gate.values.size(); ++i) {
+            const double silu = gate.values[i] / (1 + std::exp(-gate.values[i]));
+            y.values.push_back(silu * up.values[i]);
+            y.magnitudes.push_back(1.1 * gate.magnitudes[i] * std::fabs(up.values[i]) +
+                                   std::fabs(silu) * up.magnitudes[i]);
+        }
+    }
+    return y;
+}
+
+reference::Expected expected_down(const ExpertSet& set, const std::vector<float>& x,
+                                  const std::vector<std::uint32_t>& chosen, const Shape& shape) {
+    reference::Expected y;
+    for (std::size_t row = 0; row < chosen.size(); ++row) {
+        const auto part =
+            reference::matmul(set.w2[chosen[row]].values(),
+                              std::span(x).subspan(row * shape.intermediate, shape.intermediate),
+                              shape.intermediate, {});
+        y.values.insert(y.values.end(), part.values.begin(), part.values.end());
+        y.magnitudes.insert(y.magnitudes.end(), part.magnitudes.begin(), part.magnitudes.end());
+    }
+    return y;
+}
+
+void expect_products(Stream& s, const Shape& shape, const ExpertSet& set, MatmulPath path,
+                     const std::string& what) {
+    test::Random random(17);
+    const auto logits = random.normals(std::size_t{shape.tokens} * shape.experts, 2),
+               x = random.normals(std::size_t{shape.tokens} * shape.hidden),
+               up = random.normals(std::size_t{shape.tokens} * shape.top_k * shape.intermediate);
+    const ops::Routing routing =
+        ops::route(s, test::upload(s, logits, {shape.tokens, shape.experts, 1}), shape.top_k,
+                   set.weights, path);
+    const auto chosen = test::download<std::uint32_t>(s, routing.chosen);
+    const auto y = test::download(
+        s, ops::experts_up(s, set.weights, test::upload(s, x, {shape.tokens, shape.hidden, 1}),
+                           routing));
+    const auto z = test::download(
+        s, ops::experts_down(
+               s, set.weights,
+               test::upload(s, up, {shape.tokens * shape.top_k, shape.intermediate, 1}), routing));
+    s.wait();
+    test::expect_close(y, expected_up(set, x, chosen, shape), allowed(shape.hidden), what + ", up");
+    test::expect_close(z, expected_down(set, up, chosen, shape), allowed(shape.intermediate),
+                       what + ", down");
+}
+
+std::string text(const Shape& shape) {
+    return std::to_string(shape.tokens) + " tokens, " + std::to_string(shape.top_k) + " of " +
+           std::to_string(shape.experts) + " experts, " + std::to_string(shape.hidden) + " x " +
+           std::to_string(shape.intermediate);
+}
+
+}  // namespace
+
+TEST(Experts, RouteChoosesAsReference) {
+    for (bool bound : {false, true}) {
+        Stream s(test::device(bound), {.guard = true});
+        for (const Shape& shape : {Shape{1, 1, 1, 32, 32},
+                                   {1, 4, 2, 32, 32},
+                                   {65, 8, 2, 32, 32},
+                                   {3, 8, 8, 32, 32},
+                                   {64, 300, 6, 32, 32}}) {
+            test::Random random(4);
+            const ExpertSet set(s, {1, shape.experts, 1, 32, 32}, Format::f32, Format::f32, true,
+                                random);
+            auto logits = random.normals(std::size_t{shape.tokens} * shape.experts, 3);
+            for (std::size_t i = 0; i + 1 < logits.size(); i += 3)
+                logits[i + 1] = logits[i];  // ties
+            const ops::Routing routing =
+                ops::route(s, test::upload(s, logits, {shape.tokens, shape.experts, 1}),
+                           shape.top_k, set.weights);
+            const auto chosen = test::download<std::uint32_t>(s, routing.chosen);
+            const auto weights = test::download(s, routing.weights);
+            s.wait();
+            const auto expected = reference::route(logits, shape.experts, shape.top_k);
+            EXPECT_EQ(chosen, expected.experts) << text(shape);
+            // exp(x) may be off by 3 + 2 |x| units in the last place; |x| stays below 40.
+            test::expect_close(weights, {expected.weights, expected.weights},
+                               (8 + 4 * 40) * test::rounding, text(shape));
+        }
+    }
+}
+
+// A router that is not a number must not look like a choice.
+TEST(Experts, RouteShowsWhatIsNotANumber) {
+    Stream s(test::device(), {.guard = true});
+    test::Random random(4);
+    const ExpertSet set(s, {1, 4, 1, 32, 32}, Format::f32, Format::f32, true, random);
+    for (std::uint32_t broken = 0; broken < 4; ++broken) {
+        std::vector<float> logits{3, 1, 2, 4, 1, 2, 3, 4};
+        logits[broken] = NAN;
+        const ops::Routing routing =
+            ops::route(s, test::upload(s, logits, {2, 4, 1}), 2, set.weights);
+        const auto chosen = test::download<std::uint32_t>(s, routing.chosen);
+        const auto weights = test::download(s, routing.weights);
+        s.wait();
+        for (std::uint32_t expert : chosen) EXPECT_LT(expert, 4u);
+        EXPECT_TRUE(std::isnan(weights[0]) && std::isnan(weights[1])) << broken;
+        EXPECT_EQ((std::vector(chosen.begin() + 2, chosen.end())),
+                  (std::vector<std::uint32_t>{3, 2}));
+        EXPECT_NEAR(weights[2] + weights[3], 1, 1e-6);
+    }
+}
+
+// Every routed row lies in exactly one tile, which holds rows of one expert alone.
+TEST(Experts, TilesHoldEachRowOnce) {
+    for (bool bound : {false, true}) {
+        Stream s(test::device(bound), {.guard = true});
+        for (const Shape& shape : {Shape{1, 1, 1, 32, 32},
+                                   {1, 8, 2, 32, 32},
+                                   {7, 8, 2, 32, 32},
+                                   {130, 3, 3, 32, 32},
+                                   {33, 300, 4, 32, 32}})
+            for (MatmulPath path : paths) {
+                test::Random random(5);
+                const ExpertSet set(s, {1, shape.experts, 1, 32, 32}, Format::f32, Format::f32,
+                                    true, random);
+                const auto logits = random.normals(std::size_t{shape.tokens} * shape.experts);
+                const ops::Routing routing =
+                    ops::route(s, test::upload(s, logits, {shape.tokens, shape.experts, 1}),
+                               shape.top_k, set.weights, path);
+                const auto chosen = test::download<std::uint32_t>(s, routing.chosen),
+                           order = test::download<std::uint32_t>(s, routing.order),
+                           tiles = test::download<std::uint32_t>(s, routing.tiles),
+                           groups = test::download<std::uint32_t>(s, routing.groups);
+                s.wait();
+                std::vector<std::uint32_t> seen;
+                ASSERT_LE(groups[0] * 3, tiles.size()) << text(shape);
+                for (std::uint32_t t = 0; t < groups[0]; ++t) {
+                    const auto expert = tiles[3 * t], first = tiles[3 * t + 1],
+                               rows = tiles[3 * t + 2];
+                    ASSERT_LE(first + rows, order.size()) << text(shape);
+                    ASSERT_GT(rows, 0u);
+                    for (std::uint32_t i = first; i < first + rows; ++i) {
+                        seen.push_back(order[i]);
+                        EXPECT_EQ(chosen[order[i]], expert) << text(shape);
+                    }
+                }
+                std::ranges::sort(seen);
+                std::vector<std::uint32_t> every(chosen.size());
+                std::iota(every.begin(), every.end(), 0u);
+                EXPECT_EQ(seen, every) << text(shape);
+                EXPECT_EQ(groups[3], groups[0]);
+            }
+    }
+}
+
+class ExpertProducts : public testing::TestWithParam<Format> {};
+
+TEST_P(ExpertProducts, MatchReference) {
+    const std::uint32_t block = std::max(info(GetParam()).block_size, 32u);
+    for (bool bound : {false, true}) {
+        Stream s(test::device(bound), {.guard = true});
+        test::Random random(9);
+        const Shape shape{20, 3, 2, block, 2 * block};
+        const ExpertSet set(s, shape, GetParam(), GetParam(), true, random);
+        for (MatmulPath path : paths)
+            expect_products(s, shape, set, path, bound ? "bound" : "addressed");
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, ExpertProducts, testing::ValuesIn(test::all_formats()),
+                         [](const auto& format) {
+                             return std::string(assay::info(format.param).name);
+                         });
+
+// One token to more than a tile of each expert; more experts than rows; experts that nobody chose.
+TEST(Experts, ProductsMatchReferenceAtEverySize) {
+    for (bool bound : {false, true}) {
+        Stream s(test::device(bound), {.guard = true});
+        for (const Shape& shape : {Shape{1, 8, 2, 64, 96},
+                                   {2, 4, 2, 32, 32},
+                                   {3, 1, 1, 96, 64},
+                                   {5, 40, 4, 64, 32},
+                                   {17, 4, 4, 32, 160},
+                                   {70, 2, 1, 64, 32},
+                                   {64, 8, 2, 256, 512}}) {
+            test::Random random(10);
+            const ExpertSet set(s, shape, Format::f16, Format::q8_0, true, random);
+            for (MatmulPath path : paths)
+                expect_products(s, shape, set, path, text(shape) + (bound ? ", bound" : ""));
+        }
+    }
+}
+
+TEST(Experts, GateAndUpInDifferentPlacesGiveTheSame) {
+    Stream s(test::device(), {.guard = true});
+    test::Random random(11);
+    const Shape shape{9, 4, 2, 64, 96};
+    const ExpertSet set(s, shape, Format::q4_0, Format::q4_0, false, random);
+    for (MatmulPath path : paths) expect_products(s, shape, set, path, "apart");
+}
+
+// Cut into dispatches of few columns, as long work is on slow devices, the very same comes out.
+TEST(Experts, CutsChangeNothing) {
+    Stream whole(test::device(), {.profile = true});
+    Stream cut(test::device(), {.profile = true, .dispatch_seconds = 0});
+    const Shape shape{40, 4, 2, 64, 160};
+    for (MatmulPath path : paths) {
+        std::vector<std::vector<float>> results;
+        std::vector<std::size_t> dispatches;
+        for (Stream* s : {&whole, &cut}) {
+            test::Random random(12);
+            const ExpertSet set(*s, shape, Format::f16, Format::f16, true, random);
+            const auto logits = random.normals(std::size_t{shape.tokens} * shape.experts),
+                       x = random.normals(std::size_t{shape.tokens} * shape.hidden);
+            s->wait();
+            s->clear_profile();
+            const auto routing =
+                ops::route(*s, test::upload(*s, logits, {shape.tokens, shape.experts, 1}),
+                           shape.top_k, set.weights, path);
+            results.push_back(test::download(
+                *s,
+                ops::experts_down(
+                    *s, set.weights,
+                    ops::experts_up(*s, set.weights,
+                                    test::upload(*s, x, {shape.tokens, shape.hidden, 1}), routing),
+                    routing)));
+            s->wait();
+            dispatches.push_back(s->profile().size());
+        }
+        EXPECT_EQ(results[0], results[1]);
+        EXPECT_EQ(dispatches[0], 4u);
+        EXPECT_GE(dispatches[1], dispatches[0] + 4);  // 5 of 320 columns on the widest path
+    }
+}
+
+TEST(Experts, CombineAddsTheWeightedSum) {
+    for (bool bound : {false, true}) {
+        Stream s(test::device(bound), {.guard = true});
+        test::Random random(13);
+        for (const auto& [tokens, top_k, dim] :
+             {std::array{1u, 1u, 32u}, {1u, 2u, 64u}, {7u, 3u, 96u}, {65u, 8u, 4096u}}) {
+            const auto y = random.normals(std::size_t{tokens} * top_k * dim),
+                       weights = random.normals(std::size_t{tokens} * top_k),
+                       x = random.normals(std::size_t{tokens} * dim);
+            ops::Routing routing;
+            routing.weights = test::upload(s, weights, {tokens, top_k, 1});
+            std::vector<std::uint32_t> every_row(tokens);
+            std::iota(every_row.begin(), every_row.end(), 0u);
+            const Tensor sum = ops::gather(s, test::upload(s, x, {tokens, dim, 1}),
+                                           test::upload(s, every_row, {tokens, 1, 1}));
+            ops::combine_add(s, test::upload(s, y, {tokens * top_k, dim, 1}), routing, sum);
+            const auto actual = test::download(s, sum);
+            s.wait();
+            reference::Expected expected;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const std::size_t token = i / dim;
+                double value = x[i], magnitude = std::fabs(x[i]);
+                for (std::size_t k = 0; k < top_k; ++k) {
+                    const double term = static_cast<double>(weights[token * top_k + k]) *
+                                        y[(token * top_k + k) * dim + i % dim];
+                    value += term;
+                    magnitude += std::fabs(term);
+                }
+                expected.values.push_back(value);
+                expected.magnitudes.push_back(magnitude);
+            }
+            test::expect_close(actual, expected, (top_k + 2) * test::rounding,
+                               std::to_string(tokens) + " tokens");
+        }
+    }
+}
+
+// The dense product with the same epilogue.
+TEST(MatmulSwiglu, MatchesReferenceOnEveryPath) {
+    for (bool bound : {false, true}) {
+        Stream s(test::device(bound), {.guard = true});
+        for (const Shape& shape :
+             {Shape{1, 1, 1, 64, 32}, {5, 1, 1, 256, 96}, {70, 1, 1, 96, 160}}) {
+            test::Random random(14);
+            const ExpertSet set(s, shape, Format::q8_0, Format::f32, true, random);
+            Weight w13 = set.weights.w1.first;  // the only expert's
+            const auto x = random.normals(std::size_t{shape.tokens} * shape.hidden);
+            const std::vector<std::uint32_t> chosen(shape.tokens);
+            for (MatmulPath path : paths) {
+                const auto y = test::download(
+                    s, ops::matmul_swiglu(
+                           s, w13, test::upload(s, x, {shape.tokens, shape.hidden, 1}), path));
+                s.wait();
+                test::expect_close(y, expected_up(set, x, chosen, shape), allowed(shape.hidden),
+                                   text(shape));
+            }
+        }
+    }
+}
+
+}  // namespace assay
