@@ -56,6 +56,13 @@ struct Variation {
     friend void PrintTo(const Variation& v, std::ostream* out) { *out << v.changes; }
 };
 
+nlohmann::json mixtral(std::uint32_t experts, std::uint32_t chosen) {
+    return {{"architectures", {"MixtralForCausalLM"}},
+            {"model_type", "mixtral"},
+            {"num_local_experts", experts},
+            {"num_experts_per_tok", chosen}};
+}
+
 class TinyForward : public testing::TestWithParam<Variation> {};
 
 // Activations are near 1 and sums have at most 96 terms, so that two layers of float arithmetic
@@ -80,6 +87,8 @@ INSTANTIATE_TEST_SUITE_P(
         Variation{"linear_rope_scaling", {{"rope_scaling", {{"type", "linear"}, {"factor", 4.0}}}}},
         Variation{"tied_embeddings", {{"tie_word_embeddings", true}}},
         Variation{"vocabulary_of_33", {{"vocab_size", 301}}},
+        Variation{"experts_2_of_4", mixtral(4, 2)}, Variation{"experts_1_of_1", mixtral(1, 1)},
+        Variation{"experts_5_of_5", mixtral(5, 5)}, Variation{"experts_3_of_37", mixtral(37, 3)},
         Variation{"llama", {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"}}}),
     [](const auto& test) { return test.param.name; });
 
