@@ -67,12 +67,14 @@ Ending find_ending(const Tokenizer& tokenizer, Mode mode) {
 struct Grader::Text {
     std::size_t prompt_tokens = 0;
     std::string text;
-    std::vector<std::size_t> token_begins;  // where in it each token's text starts
+    std::vector<TokenId> tokens;            // of the text, and the one that ended it
+    std::vector<std::size_t> token_begins;  // where in the text each token's own starts
     Finish finish = Finish::length;
     Milliseconds milliseconds;
-    // Where a legal verdict followed the marker, the last time it did: its place in the text, and
-    // the logits there.
+    // Where a legal verdict followed the marker, the last time it did: its place in the text, the
+    // tokens before it, and the logits there.
     std::size_t verdict_begin = 0;
+    std::vector<TokenId> before_verdict;
     std::vector<float> verdict_logits;
 };
 
@@ -158,6 +160,7 @@ Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t pro
             watch.restart();
         }
         if (writer_.ends_text(choice.token)) {
+            text.tokens.push_back(choice.token);
             text.finish = Finish::eos;
             break;
         }
@@ -165,8 +168,10 @@ Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t pro
                 return std::ranges::count(ids, choice.token) > 0;
             })) {
             text.verdict_begin = text.text.size();
+            text.before_verdict = text.tokens;
             text.verdict_logits = std::move(choice.logits);
         }
+        text.tokens.push_back(choice.token);
         text.token_begins.push_back(text.text.size());
         writer_.append({&choice.token, 1});
         say(decoder.push(choice.token));
@@ -184,8 +189,8 @@ Grade Grader::judge_text(Text text, Mode mode) {
     const bool known =
         !text.verdict_logits.empty() && (!stated || (stated->offset >= text.verdict_begin &&
                                                      stated->offset <= text.verdict_begin + 1));
-    VerdictDistribution verdicts =
-        known ? distribution(mode, text.verdict_logits) : forced(text, mode);
+    if (!known) force_verdict(text, mode);
+    VerdictDistribution verdicts = distribution(mode, text.verdict_logits);
     text.milliseconds.decode += watch.milliseconds();
     return {.verdict = stated ? stated->verdict : verdicts.likeliest(),
             .distribution = verdicts,
@@ -195,19 +200,25 @@ Grade Grader::judge_text(Text text, Mode mode) {
             .tokens = {.prompt = text.prompt_tokens,
                        .cached = 0,
                        .generated = text.token_begins.size()},
-            .milliseconds = text.milliseconds};
+            .milliseconds = text.milliseconds,
+            .written = std::move(text.tokens),
+            .before_verdict = std::move(text.before_verdict)};
 }
 
 // Puts the tail after the text, or in place of a marker that no verdict followed, and reads what
 // comes next.
-VerdictDistribution Grader::forced(const Text& text, Mode mode) {
+void Grader::force_verdict(Text& text, Mode mode) {
     std::size_t kept = text.token_begins.size();
     if (const std::size_t unfinished = text.text.rfind(marker); unfinished != std::string::npos)
         for (std::size_t end = text.text.size(); kept > 0 && end > unfinished; --kept)
             end = text.token_begins[kept - 1];
     writer_.truncate(static_cast<std::uint32_t>(text.prompt_tokens + kept));
-    writer_.append(ending(mode).tail);
-    return distribution(mode, writer_.choose({}, 0, true).logits);
+    const std::vector<TokenId>& tail = ending(mode).tail;
+    writer_.append(tail);
+    text.before_verdict.assign(text.tokens.begin(),
+                               text.tokens.begin() + static_cast<std::ptrdiff_t>(kept));
+    text.before_verdict.insert(text.before_verdict.end(), tail.begin(), tail.end());
+    text.verdict_logits = writer_.choose({}, 0, true).logits;
 }
 
 // The softmax over the verdicts, each with the weight of all its spellings.

@@ -50,14 +50,16 @@ public:
     // What is wrong with the item makes an unscored record, what is wrong with the model an Error.
     Record grade(const Item& item, const OnText& on_text = {});
 
+    // The probabilities of the verdicts where these raw logits were taken.
+    VerdictDistribution distribution(Mode mode, std::span<const float> logits) const;
+
 private:
     struct Text;  // what the judge wrote
 
     Text write(const std::vector<TokenId>& prompt, std::uint64_t prompt_hash, Mode mode,
                std::uint32_t limit, const OnText& on_text);
     Grade judge_text(Text text, Mode mode);
-    VerdictDistribution distribution(Mode mode, std::span<const float> logits) const;
-    VerdictDistribution forced(const Text& text, Mode mode);
+    void force_verdict(Text& text, Mode mode);
     const Ending& ending(Mode mode) const { return endings_[static_cast<std::size_t>(mode)]; }
 
     Writer& writer_;

@@ -11,6 +11,7 @@
 #include "grader/item.h"
 #include "grader/mode.h"
 #include "grader/verdict.h"
+#include "model/tokenizer.h"
 
 namespace assay {
 
@@ -61,6 +62,9 @@ struct Grade {
     std::string feedback = {};  // the judge's text as it wrote it
     TokenCounts tokens = {};
     Milliseconds milliseconds = {};
+    // Tokens after the prompt: what the judge wrote, with the one that ends its text; and what the
+    // probabilities follow, which ends in a tail where the verdict is forced.
+    std::vector<TokenId> written = {}, before_verdict = {};
 };
 
 // Why an item has no grade. Never a score of 0.

@@ -2,7 +2,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "grader/cli/commands.h"
 #include "grader/cli/items.h"
 #include "grader/cli/options.h"
+#include "grader/cli/output_file.h"
 #include "grader/cli/session.h"
 #include "grader/cli/terminal.h"
 #include "grader/cli/view.h"
@@ -109,7 +109,7 @@ public:
             view_ = person ? person_view(stdout) : json_lines_view(stdout, "standard output");
             return;
         }
-        open(options);
+        file_ = open_output(options.output, options.input, options.force);
         view_ = json_lines_view(file_.get(), options.output);
     }
 
@@ -117,23 +117,7 @@ public:
     bool on_screen() const { return on_screen_; }  // then a progress bar would be in its way
 
 private:
-    struct Close {
-        void operator()(std::FILE* file) const { std::fclose(file); }
-    };
-
-    void open(const Options& options) {
-        std::error_code ignored;
-        if (std::filesystem::equivalent(options.input, options.output, ignored))
-            throw UsageError(options.output + " is both -i and -o");
-        const auto bytes = std::filesystem::file_size(options.output, ignored);
-        if (!ignored && bytes > 0 && !options.force)
-            throw Error(options.output + " exists (" + bytes_text(bytes) +
-                        "): give another -o, or --force to replace it");
-        file_.reset(std::fopen(options.output.c_str(), "wb"));
-        if (!file_) throw Error(options.output + ": " + std::strerror(errno));
-    }
-
-    std::unique_ptr<std::FILE, Close> file_;
+    OutputFile file_;
     std::unique_ptr<View> view_;
     bool on_screen_ = false;
 };

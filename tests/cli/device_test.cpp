@@ -150,6 +150,49 @@ TEST(Grade, GoesOnAfterBadItems) {
     EXPECT_NE(again.errors.find("--force"), std::string::npos) << again.errors;
 }
 
+TEST(Drift, ComparesJudgesAndCaches) {
+    const TemporaryFolder folder;
+    const auto items = folder.write(
+        "items.jsonl", item("good", "Yeast makes gas.") + "{}\n" + item("bad", "I cannot say."));
+    const std::string output = folder.path() / "drift.json";
+    const std::vector<std::string> arguments{"drift",
+                                             "--reference",
+                                             demo_file(),
+                                             "--test",
+                                             demo_file(),
+                                             "--test",
+                                             demo_file() + "@q8_0",
+                                             "-i",
+                                             items,
+                                             "--max-new-tokens",
+                                             "12",
+                                             "-o",
+                                             output};
+    const Ran ran = run_assay(arguments);
+    EXPECT_EQ(ran.exit_code, 3) << ran.errors;
+    EXPECT_NE(ran.output.find("2 absolute, 0 relative, 1 unscored"), std::string::npos)
+        << ran.output;
+    EXPECT_NE(ran.output.find("line 2: "), std::string::npos) << ran.output;
+
+    const Json report = Json::parse(read_file(output));
+    EXPECT_EQ(report["reference"]["kv"], "f16");
+    EXPECT_EQ(report["reference"]["unscored"][0]["reason"], "invalid_item");
+    ASSERT_EQ(report["tests"].size(), 2u);
+    const Json &same = report["tests"][0], &quantised = report["tests"][1];
+    EXPECT_EQ(same["kl_mean"], 0);
+    EXPECT_EQ(same["token_agreement"], 1);
+    EXPECT_EQ(quantised["kv"], "q8_0");
+    EXPECT_GT(quantised["kl_mean"], 0);
+    EXPECT_LT(quantised["kl_mean"], 1e-2);
+    EXPECT_GT(quantised["bytes_by_format"]["q8_0"], 3'000'000);
+    EXPECT_EQ(quantised["absolute"]["items"], 2);
+    EXPECT_EQ(quantised["items"][1]["id"], "bad");
+
+    const Ran again = run_assay(arguments);
+    EXPECT_EQ(again.exit_code, 1);
+    EXPECT_NE(again.errors.find("--force"), std::string::npos) << again.errors;
+}
+
 TEST(Grade, ShowsOneItemToAPerson) {
     const TemporaryFolder folder;
     const std::string trace = folder.path() / "trace.json";

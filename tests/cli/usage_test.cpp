@@ -6,8 +6,8 @@ namespace assay::test {
 namespace {
 
 const std::vector<std::vector<std::string>> all_commands{
-    {"grade"},          {"devices"}, {"info"},     {"bench"},
-    {"bench", "model"}, {"render"},  {"tokenize"}, {"logits"}};
+    {"grade"}, {"devices"}, {"info"},     {"bench"}, {"bench", "model"},
+    {"drift"}, {"render"},  {"tokenize"}, {"logits"}};
 
 TEST(Usage, ListsTheCommands) {
     for (const std::vector<std::string>& arguments :
@@ -60,6 +60,9 @@ TEST(Usage, WrongUsageIsNamed) {
         {{"grade", "--model", "demo", "-i", "x", "--max-new-tokens", "-0"}, "from 1 to 16777216"},
         {{"grade", "--model", "demo", "-i", "x", "--reference", "y"}, "--reference"},
         {{"grade", "--model", "demo", "-i", "x", "--format", "relative", "--profile", "p1"}, "p1"},
+        {{"drift", "--reference", "demo", "-i", "x"}, "--test"},
+        {{"drift", "--test", "demo", "-i", "x"}, "--reference"},
+        {{"drift", "--reference", "demo", "--test", "demo@q9", "-i", "x"}, "q9"},
         {{"logits", "--model", "demo", "--tokens", "x"}, "--output"},
         {{"logits", "--model", "demo", "--tokens", "x", "-o", "y", "--kv", "q9"}, "--kv"},
         {{"tokenize", "--model", "demo", "--decode", "--bos"}, "--bos"},

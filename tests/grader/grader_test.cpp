@@ -104,6 +104,12 @@ TEST(Grader, ReadsTheStatedVerdictAndItsProbabilities) {
     EXPECT_NEAR(grade.distribution.of({'4'}), std::exp(2.0) / total, 1e-6);
     EXPECT_NEAR(grade.distribution.of({'5'}), std::exp(1.0) / total, 1e-6);
     EXPECT_NEAR(grade.distribution.of({'1'}), 0, 1e-8);
+
+    std::vector<TokenId> text = demo_tokenizer().encode("Good, with a gap. [RESULT] 4");
+    text.push_back(demo_tokenizer().eos_id());
+    EXPECT_EQ(grade.written, text);
+    text.resize(text.size() - 2);
+    EXPECT_EQ(grade.before_verdict, text);
 }
 
 TEST(Grader, ReadsPairs) {
@@ -121,6 +127,8 @@ TEST(Grader, ForcesAVerdictWhenTheTextEndsWithoutOne) {
     EXPECT_EQ(grade.source, VerdictSource::forced);
     EXPECT_EQ(grade.feedback, "I would rather not say.");
     EXPECT_TRUE(writer.text().starts_with("I would rather not say. [RESULT]")) << writer.text();
+    EXPECT_EQ(grade.written.back(), demo_tokenizer().eos_id());
+    EXPECT_EQ(demo_tokenizer().decode(grade.before_verdict), writer.text());
 }
 
 TEST(Grader, ForcesAVerdictAtTheTokenLimit) {
