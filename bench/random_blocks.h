@@ -11,8 +11,8 @@ namespace assay::bench {
 // Throws a std::runtime_error that names what is not a weight format.
 Format format_named(const std::string& name);
 
-// Fills blocks as model files hold them: every bit is random but for the scales, which make the
-// weights about `deviation` in size. Much faster than quantising random numbers.
+// Fills blocks as model files hold them: every bit is random but for the scales, which are so that
+// the weights' root mean square is about `deviation`. Much faster than quantising random numbers.
 class RandomBlocks {
 public:
     explicit RandomBlocks(std::uint64_t seed) : state_(seed) {}

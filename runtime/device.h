@@ -15,6 +15,7 @@ namespace assay {
 namespace vk {
 class Context;
 }
+class Buffer;
 
 // What `assay devices` tells of a Vulkan device.
 struct DeviceInfo {
@@ -64,10 +65,15 @@ public:
     // What the validation layers have said since the last call; always empty without validation.
     std::vector<std::string> take_validation_messages();
 
+    // Address of the codebooks that kernels read weights with (runtime/codebooks.h), brought to the
+    // device by the first call.
+    std::uint64_t codebooks();
+
     vk::Context& context() { return *context_; }
 
 private:
     std::unique_ptr<vk::Context> context_;
+    std::unique_ptr<Buffer> codebooks_;
 };
 
 // The user's cache folder for Assay: $XDG_CACHE_HOME/assay or ~/.cache/assay.

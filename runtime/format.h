@@ -21,6 +21,7 @@ struct FormatInfo {
 const FormatInfo& info(Format format);
 std::optional<Format> format_from_ggml(std::uint32_t type);
 std::optional<Format> format_from_safetensors(std::string_view dtype);
+std::optional<Format> format_from_name(std::string_view name);
 
 // Bytes of a row of `columns` weights, a multiple of the format's block size.
 std::uint64_t row_bytes(Format format, std::uint64_t columns);

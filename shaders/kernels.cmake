@@ -18,7 +18,7 @@ add_custom_command(OUTPUT ${KERNEL_BINDINGS}
 function(compile_kernel build shader name defines)
     set(spv ${CMAKE_CURRENT_BINARY_DIR}/${build}/${name}.spv)
     add_custom_command(OUTPUT ${spv}
-        COMMAND ${GLSLANG} -V --target-env vulkan1.3 --quiet ${defines} -I${CMAKE_CURRENT_BINARY_DIR}
+        COMMAND ${GLSLANG} -V --target-env vulkan1.3 --quiet ${defines} -I${CMAKE_CURRENT_BINARY_DIR} -I${CMAKE_CURRENT_SOURCE_DIR}
                 --depfile ${spv}.d -o ${spv}.unoptimised ${CMAKE_CURRENT_SOURCE_DIR}/${shader}.comp
         COMMAND ${SPIRV_OPT} --target-env=vulkan1.3 -O ${spv}.unoptimised -o ${spv}
         COMMAND ${SPIRV_VAL} --target-env vulkan1.3 --scalar-block-layout ${spv}

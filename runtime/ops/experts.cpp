@@ -34,6 +34,7 @@ Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& 
     for (std::uint32_t column = 0; column < w.out_dim; column += columns)
         s.dispatch(t.kernel,
                    {.weight = w,
+                    .codebook = {s.device().codebooks()},
                     .x = x,
                     .y = y,
                     .tiles = routing.tiles,

@@ -25,6 +25,7 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint
             const Tensor x_part = x.slice(row, rows), y_part = y.slice(row, rows);
             s.dispatch(t.kernel,
                        {.weight = w,
+                        .codebook = {s.device().codebooks()},
                         .x = x_part,
                         .y = y_part,
                         .tiles = {},

@@ -1,7 +1,10 @@
 #include "runtime/device.h"
 
+#include <algorithm>
 #include <cstdlib>
 
+#include "runtime/buffer.h"
+#include "runtime/codebooks.h"
 #include "runtime/vk/context.h"
 
 namespace assay {
@@ -23,6 +26,16 @@ std::uint64_t Device::allocated_bytes() const { return context_->allocated_bytes
 std::uint64_t Device::peak_allocated_bytes() const { return context_->peak_allocated_bytes(); }
 std::vector<std::string> Device::take_validation_messages() {
     return context_->instance().take_messages();
+}
+
+std::uint64_t Device::codebooks() {
+    if (!codebooks_) {
+        const auto words = assay::codebooks();
+        codebooks_ =
+            std::make_unique<Buffer>(*this, words.size_bytes(), Memory::upload, "codebooks");
+        std::ranges::copy(std::as_bytes(words), codebooks_->host().begin());
+    }
+    return codebooks_->address();
 }
 
 std::filesystem::path default_cache_folder() {

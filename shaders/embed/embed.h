@@ -4,7 +4,8 @@
 SHARED_BEGIN
 
 struct EmbedParams {
-    In(uint) weight;  // (vocabulary, dim) in panels
+    In(uint) weight;        // (vocabulary, dim) in panels
+    In(uint) codebook;      // of codebooks.h, for formats that have one
     In(uint) tokens;        // (rows)
     Out(vec4) y;            // (rows, dim)
     uint dim;

@@ -28,19 +28,15 @@ vec2 numbers(uint halves, uint lowest, uint count, float offset) {
     return vec2(number(halves, lowest, count, offset), number(halves >> 16, lowest, count, offset));
 }
 
-#if defined(FORMAT_F32)
-#include "f32.h"
-#elif defined(FORMAT_F16)
-#include "f16.h"
-#elif defined(FORMAT_BF16)
-#include "bf16.h"
-#elif defined(FORMAT_Q8_0)
-#include "q8_0.h"
-#elif defined(FORMAT_Q4_0)
-#include "q4_0.h"
-#elif defined(FORMAT_Q6_K)
-#include "q6_k.h"
-#endif
+// The number in the lower and the upper half of a word.
+uvec2 each(uint halves) { return uvec2(halves & 0xffffu, halves >> 16); }
+
+// What lies at byte or unit i of the block of both rows: a byte, in the low byte of each half; an f16; a 32-bit word.
+#define byte_at(first, i) (word(first, (i) / 2) >> (8 * ((i) % 2)) & 0x00ff00ffu)
+#define half_at(first, i) unpackHalf2x16(word(first, i))
+#define word_at(first, i) (each(word(first, i)) | each(word(first, (i) + 1)) << 16)
+
+#include "formats.glsl"  // the format's file, chosen by a list that the build writes
 
 const uint block_words = block_units * unit_words * panel_rows / 2;  // from a block of a row to its next
 

@@ -13,4 +13,4 @@ Weights8 decode(uint first, uint part) {
     return w;
 }
 
-vec2 factor(uint first, uint part) { return unpackHalf2x16(word(first, 0)); }
+vec2 factor(uint first, uint part) { return half_at(first, 0); }

@@ -19,6 +19,6 @@ Weights8 decode(uint first, uint part) {
 
 vec2 factor(uint first, uint part) {
     uint s_index = part / 2;
-    uint s = word(first, 96 + s_index / 2) >> (8 * (s_index % 2)) ^ 0x00800080u;  // s + 128
-    return unpackHalf2x16(word(first, 104)) * numbers(s, 0, 8, 128.0);
+    uint s = byte_at(first, 192 + s_index) ^ 0x00800080u;  // s + 128
+    return half_at(first, 104) * numbers(s, 0, 8, 128.0);
 }

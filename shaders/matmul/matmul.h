@@ -11,6 +11,7 @@ SHARED_CONSTANT epilogue_swiglu = 2;  // rows 2i and 2i + 1 of the weight are ga
 
 struct MatmulParams {
     In(uint) weight;       // (out_dim, in_dim) in panels; grouped: one after another in slots
+    In(uint) codebook;     // of codebooks.h, for formats that have one
     In(vec4) x;            // (rows, in_dim)
     InOut(float) y;        // (rows, out_dim), or half as wide (swiglu)
     In(ExpertTile) tiles;  // grouped only, as the following: see experts.h

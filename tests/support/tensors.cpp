@@ -7,35 +7,11 @@
 #include <cstring>
 #include <map>
 
+#include "bench/random_blocks.h"
 #include "model/formats/dequantise.h"
-#include "runtime/half.h"
 
 namespace assay::test {
 namespace {
-
-void put_word(std::vector<std::byte>& bytes, std::size_t at, std::uint16_t word) {
-    bytes[at] = static_cast<std::byte>(word & 255);
-    bytes[at + 1] = static_cast<std::byte>(word >> 8);
-}
-
-// Where a block's f16 scale lies, and what makes its random quanta about 1.
-struct Scale {
-    std::size_t offset;
-    double size;
-};
-
-Scale scale_of(Format format) {
-    switch (format) {
-        case Format::q8_0:
-            return {0, 1.0 / 74};
-        case Format::q4_0:
-            return {0, 1.0 / 4.6};
-        case Format::q6_k:
-            return {208, 1.0 / (18.5 * 74)};
-        default:
-            return {};
-    }
-}
 
 void record_largest_error(double share) {
     static std::map<const testing::TestInfo*, double> largest;
@@ -90,24 +66,7 @@ FileWeight random_weight(Format format, std::uint32_t out_dim, std::uint32_t in_
                          Random& random) {
     FileWeight weight{format, out_dim, in_dim,
                       std::vector<std::byte>(out_dim * row_bytes(format, in_dim))};
-    const std::size_t block_bytes = info(format).block_bytes;
-    const double deviation = 1 / std::sqrt(static_cast<double>(in_dim));
-    for (std::byte& b : weight.bytes) b = static_cast<std::byte>(random.bits() >> 8);
-    for (std::size_t block = 0; block < weight.bytes.size(); block += block_bytes) {
-        if (info(format).block_size > 1) {
-            const Scale scale = scale_of(format);
-            put_word(weight.bytes, block + scale.offset,
-                     float_to_half(random.normal(deviation * scale.size)));
-            continue;
-        }
-        const float value = random.normal(deviation);
-        std::uint32_t bits = 0;
-        std::memcpy(&bits, &value, sizeof bits);
-        if (format == Format::f16) put_word(weight.bytes, block, float_to_half(value));
-        if (format == Format::bf16)
-            put_word(weight.bytes, block, static_cast<std::uint16_t>(bits >> 16));
-        if (format == Format::f32) std::memcpy(&weight.bytes[block], &value, sizeof value);
-    }
+    bench::RandomBlocks(random.bits()).fill(format, 1 / std::sqrt(in_dim), weight.bytes);
     return weight;
 }
 

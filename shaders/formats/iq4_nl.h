@@ -1,0 +1,16 @@
+// 4-bit weights in blocks of 32 that share an f16 scale: w = scale * value(q). Laid out as Q4_0.
+const uint block_size = 32, block_units = 9, unit_words = 1, factor_span = 32;
+#include "iq4_values.glsl"
+
+Weights8 decode(uint first, uint part) {
+    uint lowest = 4 * (part / 2);
+    Weights8 w;
+    [[unroll]] for (uint i = 0; i < 4; ++i) {
+        uint bytes = word(first, 1 + 4 * (part % 2) + i);
+        w.w[2 * i] = iq4_value(numbers(bytes, lowest, 4, 8.0));
+        w.w[2 * i + 1] = iq4_value(numbers(bytes, 8 + lowest, 4, 8.0));
+    }
+    return w;
+}
+
+vec2 factor(uint first, uint part) { return half_at(first, 0); }
