@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "grader/cli/output_file.h"
 #include "grader/cli/session.h"
 #include "grader/cli/terminal.h"
+#include "model/kv_cache.h"
 #include "runtime/error.h"
 
 namespace assay::cli {
@@ -24,7 +26,7 @@ struct Options {
     ItemOptions items;
     std::string reference, input, output;
     std::vector<std::string> tests;
-    std::uint32_t max_new_tokens = 1024;
+    std::optional<std::uint32_t> max_new_tokens;
     bool force = false, json = false;
 };
 
@@ -47,12 +49,12 @@ ItemsToJudge read_items(const Options& options) {
     return read;
 }
 
-// The run of MODEL or MODEL@KV.
+// The run of MODEL or MODEL@KV; a file may have an @ in its name.
 RunOptions run_of(const Options& options, const std::string& judge) {
     RunOptions run = options.run;
     run.model = judge;
     const std::size_t at = judge.rfind('@');
-    if (at == std::string::npos || judge.find('/', at) != std::string::npos) return run;
+    if (at == std::string::npos || std::filesystem::exists(judge)) return run;
     const auto kv = cache_from_name(judge.substr(at + 1));
     if (!kv)
         throw UsageError(judge + ": \"" + judge.substr(at + 1) + "\" is no format of the KV cache");
@@ -61,20 +63,50 @@ RunOptions run_of(const Options& options, const std::string& judge) {
     return run;
 }
 
+// A judge whose files are open.
+struct OpenJudge {
+    RunOptions run;
+    Checkpoint checkpoint;
+};
+
+OpenJudge open_judge(const Options& options, const std::string& name) {
+    RunOptions run = run_of(options, name);
+    Checkpoint checkpoint(resolve_model(run.model));
+    return {std::move(run), std::move(checkpoint)};
+}
+
+// The reference, then the tests. What can be known to go wrong with one is an Error here, before
+// the others have worked for hours.
+std::vector<OpenJudge> open_judges(const Options& options) {
+    std::vector<OpenJudge> judges;
+    judges.push_back(open_judge(options, options.reference));
+    for (const std::string& test : options.tests) judges.push_back(open_judge(options, test));
+    const Config& reference = judges.front().checkpoint.config();
+    const std::uint32_t context = choose_context(reference, options.run.context);
+    for (auto& [run, checkpoint] : judges) {
+        const Config& config = checkpoint.config();
+        if (config.vocab_size != reference.vocab_size)
+            throw Error(run.model + ": vocab_size: " + std::to_string(config.vocab_size) +
+                        ", the reference has " + std::to_string(reference.vocab_size));
+        run.context = choose_context(config, context);
+        KvCache::bytes(config, run.kv, 1);  // throws if the format does not suit the heads
+    }
+    return judges;
+}
+
 // A judge, loaded for as long as it is needed.
 class LoadedJudge {
 public:
-    LoadedJudge(const Options& options, const RunOptions& run)
-        : quiet_(run.quiet),
-          session_(run),
+    LoadedJudge(const Options& options, OpenJudge judge)
+        : quiet_(judge.run.quiet),
+          session_(judge.run, std::move(judge.checkpoint)),
           tokenizer_(session_.checkpoint().tokenizer()),
           judge_(session_.engine(), tokenizer_, grader_options(options)),
           summary_{.name = session_.checkpoint().name(),
-                   .kv = run.kv,
+                   .kv = judge.run.kv,
                    .bytes = session_.checkpoint().bytes_by_format()} {}
 
     const DriftingJudge& summary() const { return summary_; }
-    std::uint32_t context() { return session_.engine().options().context; }
 
     void refer(const std::vector<Item>& items, DriftReport& report) {
         Progress progress(quiet_);
@@ -106,7 +138,7 @@ public:
 private:
     static GraderOptions grader_options(const Options& options) {
         GraderOptions grading = options_of(profile_named(options.items.profile));
-        grading.max_new_tokens = options.max_new_tokens;
+        grading.max_new_tokens = options.max_new_tokens.value_or(grading.max_new_tokens);
         return grading;
     }
 
@@ -124,23 +156,20 @@ private:
 };
 
 // One judge after another, so that the device need not hold two.
-DriftReport judge_all(const Options& options, const RunOptions& reference_run,
-                      std::vector<RunOptions> test_runs, ItemsToJudge items) {
+DriftReport judge_all(const Options& options, std::vector<OpenJudge> judges, ItemsToJudge items) {
     DriftReport report;
     report.unscored = std::move(items.unscored);
-    std::uint32_t context = 0;
-    {
-        LoadedJudge reference(options, reference_run);
-        report.reference = reference.summary();
-        reference.refer(items.items, report);
-        context = reference.context();
-    }
-    if (report.items.empty())
-        throw Error(report.reference.name + " could not grade any item: " +
-                    std::get<Unscored>(report.unscored.back().result).error);
-    for (RunOptions& run : test_runs) {
-        run.context = context;
-        report.tests.push_back(LoadedJudge(options, run).compare(report.items));
+    for (OpenJudge& judge : judges) {
+        LoadedJudge loaded(options, std::move(judge));
+        if (&judge != &judges.front()) {
+            report.tests.push_back(loaded.compare(report.items));
+            continue;
+        }
+        report.reference = loaded.summary();
+        loaded.refer(items.items, report);
+        if (report.items.empty())
+            throw Error(report.reference.name + " could not grade any item: " +
+                        std::get<Unscored>(report.unscored.back().result).error);
     }
     return report;
 }
@@ -151,14 +180,11 @@ void write(std::FILE* file, const std::string& name, const std::string& text) {
 }
 
 int run(const Options& options) {
-    const RunOptions reference_run = run_of(options, options.reference);
-    std::vector<RunOptions> test_runs;
-    for (const std::string& test : options.tests) test_runs.push_back(run_of(options, test));
+    std::vector<OpenJudge> judges = open_judges(options);
     ItemsToJudge items = read_items(options);
     OutputFile file;
     if (!options.output.empty()) file = open_output(options.output, options.input, options.force);
-    const DriftReport report =
-        judge_all(options, reference_run, std::move(test_runs), std::move(items));
+    const DriftReport report = judge_all(options, std::move(judges), std::move(items));
     const std::string json =
         to_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     if (file) write(file.get(), options.output, json);

@@ -60,7 +60,7 @@ std::string table_row(const TestedJudge& test) {
     const auto &absolute = verdicts_of(d, Mode::absolute),
                &relative = verdicts_of(d, Mode::relative);
     const std::string error =
-        d.expected_score_error ? text("%.4f", *d.expected_score_error) : std::string("-");
+        d.expected_score_error ? text("%.1e", *d.expected_score_error) : std::string("-");
     return text("%-28s %9s %5s %8.2f%% %8.3f %9.1e %9.1e %10.1e %9s  %s\n",
                 harmless(test.judge.name).c_str(), bytes_text(size_of(test.judge)).c_str(),
                 std::string(info(test.judge.kv).name).c_str(), 100 * d.token_agreement,

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/cli/program.h"
+#include "tests/model/test_files.h"
 
 namespace assay::test {
 namespace {
@@ -86,6 +87,10 @@ TEST(Usage, FailuresAreOneLine) {
         {{"grade", "--model", "demo", "-i", "no/such/items"}, "no/such/items"},
         {{"grade", "--model", "demo", "-i", "-", "--rubric", "no/such/rubric"}, "no/such/rubric"},
         {{"grade", "--model", "demo", "-i", "/dev/null", "-q"}, "no items in /dev/null"},
+        {{"drift", "--reference", "demo", "--test", "no/such/model", "-i", "x"}, "no/such/model"},
+        {{"drift", "--reference", "demo", "--test", data("hf/a_mistral_gqa/model"), "-i", "x"},
+         "vocab_size: 512, the reference has 2560"},
+        {{"drift", "--reference", "demo", "--test", "demo", "-i", "/dev/null"}, "no items in"},
         {{"logits", "--model", "demo", "--tokens", "no/such/ids", "-o", "x"}, "no/such/ids"},
         {{"logits", "--model", "demo", "--tokens", "/", "-o", "x"}, "/: "},
     };
