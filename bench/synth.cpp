@@ -8,8 +8,8 @@
 #include <stdexcept>
 
 #include "bench/commands.h"
-#include "bench/gguf_writer.h"
 #include "bench/random_blocks.h"
+#include "model/formats/gguf_writer.h"
 
 namespace assay::bench {
 namespace {
@@ -178,26 +178,23 @@ void run(const Options& options) {
     GgufWriter file(options.out);
     describe(file, *shape, vocabulary);
     for (const PlannedTensor& t : tensors) {
-        if (t.columns() % info(t.format).block_size != 0)
-            throw std::runtime_error(t.name + ": rows of " + std::to_string(t.columns()) +
-                                     " are no whole blocks of " + std::string(info(t.format).name));
         file.add_tensor(t.name, t.format, t.shape);
     }
     file.write_header();
     RandomBlocks random(1);
     std::vector<std::byte> rows;
-    for (const PlannedTensor& t : tensors) {
-        file.begin_tensor();
+    for (std::size_t number = 0; number < tensors.size(); ++number) {
+        const PlannedTensor& t = tensors[number];
         if (t.shape.size() == 1) {
             const std::vector<float> ones(t.columns(), 1);
-            file.write(std::as_bytes(std::span(ones)));
+            file.write(number, 0, std::as_bytes(std::span(ones)));
             continue;
         }
         constexpr std::uint64_t rows_at_once = 256;
         for (std::uint64_t row = 0; row < t.rows(); row += rows_at_once) {
             rows.resize(std::min(rows_at_once, t.rows() - row) * row_bytes(t.format, t.columns()));
             random.fill(t.format, t.deviation, rows);
-            file.write(rows);
+            file.write(number, row * row_bytes(t.format, t.columns()), rows);
         }
     }
     file.finish();

@@ -39,6 +39,7 @@ public:
 
     // Whether the rows of q_proj and k_proj are in the order of GGUF: see unpermuted_row.
     bool permuted_qk() const { return gguf_.has_value(); }
+    const GgufMetadata* gguf() const { return gguf_ ? &*gguf_ : nullptr; }  // of a GGUF file
 
 private:
     FileTensors open_directory();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <charconv>
 #include <iterator>
 #include <span>
@@ -244,6 +245,21 @@ void check_weight(FileTensor& tensor, const std::vector<std::uint64_t>& shape,
         throw Error(where + ": a vector in " + std::string(info(tensor.format).name) +
                     ", only f32, f16 and bf16 are supported for vectors");
     tensor.shape = shape;
+}
+
+std::string gguf_name(std::string_view name, const Config& config) {
+    for (const ExpectedWeight& w : outer_weights)
+        if (w.name == name) return std::string(w.gguf_name);
+    const auto part = in_layer(name, layer_prefix, config);
+    assert(part);
+    std::string below;
+    for (const auto weights :
+         {std::span<const ExpectedWeight>(layer_weights), feed_forward_weights(config)})
+        for (const ExpectedWeight& w : weights)
+            if (match(w.name, part->name)) below = w.gguf_name;
+    if (const auto expert = below.find(".*"); expert != below.npos)
+        below.replace(expert, 2, "_exps");
+    return std::string(gguf_naming.layer_prefix) + std::to_string(part->layer) + "." + below;
 }
 
 void for_each_weight(const Config& config, const std::function<void(const std::string&)>& visit) {

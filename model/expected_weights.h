@@ -41,6 +41,10 @@ std::optional<std::vector<std::uint64_t>> expected_shape(std::string_view name,
 void check_weight(FileTensor& tensor, const std::vector<std::uint64_t>& shape,
                   const std::string& where);
 
+// What llama.cpp calls a weight: for the matrices of one kind of all experts of a layer it has one
+// name, under which it stacks them.
+std::string gguf_name(std::string_view name, const Config& config);
+
 // Calls `visit` with the name of every weight, in the order of the forward pass.
 void for_each_weight(const Config& config, const std::function<void(const std::string&)>& visit);
 

@@ -265,6 +265,25 @@ std::string Tokenizer::piece(TokenId id) const {
     return id < vocab_size() ? processor_->IdToPiece(static_cast<int>(id)) : "";
 }
 
+Vocabulary Tokenizer::vocabulary() const {
+    Vocabulary v;
+    v.unknown_id = static_cast<TokenId>(processor_->unk_id());
+    v.adds_space_prefix = adds_space_prefix_;
+    for (TokenId id = 0; id < model_vocab_size_; ++id) {
+        const int piece = static_cast<int>(id);
+        const bool padding = id >= vocab_size();
+        v.pieces.push_back(padding ? "[PAD" + std::to_string(id) + "]"
+                                   : processor_->IdToPiece(piece));
+        v.scores.push_back(padding ? -10000 : processor_->GetScore(piece));
+        v.types.push_back(padding || processor_->IsUnused(piece) ? Vocabulary::unused
+                          : processor_->IsUnknown(piece)         ? Vocabulary::unknown
+                          : processor_->IsControl(piece)         ? Vocabulary::control
+                          : processor_->IsByte(piece)            ? Vocabulary::byte
+                                                                 : Vocabulary::normal);
+    }
+    return v;
+}
+
 const Tokenizer::Token& Tokenizer::token(TokenId id) const {
     static const Token padding;
     if (id >= model_vocab_size_)

@@ -18,6 +18,17 @@ namespace assay {
 
 using TokenId = std::uint32_t;
 
+// What GGUF files hold of a vocabulary: one entry per token id.
+struct Vocabulary {
+    enum Type : std::int32_t { normal = 1, unknown, control, user_defined, unused, byte };
+
+    std::vector<std::string> pieces;
+    std::vector<float> scores;
+    std::vector<std::int32_t> types;
+    TokenId unknown_id = 0;
+    bool adds_space_prefix = true;
+};
+
 // A SentencePiece vocabulary. Const members may be called from several threads.
 class Tokenizer {
 public:
@@ -54,6 +65,9 @@ public:
     std::optional<TokenId> find_piece(const std::string& piece) const;
     // The piece as the vocabulary spells it; "" for padding.
     std::string piece(TokenId id) const;
+
+    // Everything, padded with unused pieces to model_vocab_size().
+    Vocabulary vocabulary() const;
 
 private:
     friend class StreamDecoder;

@@ -31,6 +31,9 @@ public:
 
     std::uint64_t position() const { return position_; }
     std::uint64_t left() const { return text_.size() - position_; }
+    std::string_view since(std::uint64_t begin) const {
+        return text_.substr(begin, position_ - begin);
+    }
     const std::string& path() const { return path_; }
 
     template <class T>
@@ -312,9 +315,10 @@ void GgufMetadata::fail_absent(std::string_view key) const {
     throw Error(path_ + ": " + printable(key) + ": not in the file's metadata");
 }
 
-void GgufMetadata::insert(std::string key, Value&& value) {
-    const auto [where, added] = values_.try_emplace(std::move(key), std::move(value));
-    if (!added) throw Error(path_ + ": " + printable(where->first) + ": is there twice");
+void GgufMetadata::insert(Pair pair, Value&& value) {
+    if (!values_.try_emplace(pair.key, std::move(value)).second)
+        throw Error(path_ + ": " + printable(pair.key) + ": is there twice");
+    pairs_.push_back(std::move(pair));
 }
 
 template <class T>
@@ -345,8 +349,9 @@ Gguf read_gguf(const MappedFile& file) {
     Gguf result{GgufMetadata(path), {}};
     for (std::uint64_t i = 0; i < counts.pairs; ++i) {
         std::string key = reader.name("metadata key");
+        const std::uint64_t begin = reader.position();
         Value value = read_value(reader, printable(key));
-        result.metadata.insert(std::move(key), std::move(value));
+        result.metadata.insert({std::move(key), reader.since(begin)}, std::move(value));
     }
     const auto infos = read_tensor_infos(reader, counts.tensors);
     const std::uint64_t aligned = alignment(result.metadata);

@@ -36,13 +36,21 @@ public:
     template <class T>
     T get(std::string_view key) const;
 
+    // A pair as the file has it, in its order: to write it again without loss.
+    struct Pair {
+        std::string key;
+        std::string_view type_and_value;  // in the mapped file
+    };
+    const std::vector<Pair>& pairs() const { return pairs_; }
+
     // Throws Error if the key is there already.
-    void insert(std::string key, Value&& value);
+    void insert(Pair pair, Value&& value);
 
 private:
     [[noreturn]] void fail_absent(std::string_view key) const;
 
     std::string path_;
+    std::vector<Pair> pairs_;
     std::map<std::string, Value, std::less<>> values_;
 };
 

@@ -1,0 +1,154 @@
+#include "model/quantise_model.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "model/formats/dequantise.h"
+#include "model/formats/quantise.h"
+#include "model/gguf_model.h"
+#include "runtime/error.h"
+
+namespace assay {
+namespace {
+
+constexpr std::uint64_t piece_weights = 1 << 20;  // about, of whole rows
+
+// Rows of a tensor's part that one thread does at a time.
+struct Piece {
+    std::size_t tensor, part;
+    std::uint64_t row, rows;
+};
+
+class Work {
+public:
+    Work(const Checkpoint& from, const Mix& mix) : tensors_(gguf_tensors(from)) {
+        const Config& c = from.config();
+        const MixedModel model{.layers = c.num_hidden_layers,
+                               .heads = c.num_attention_heads,
+                               .key_value_heads = c.num_key_value_heads,
+                               .experts = c.num_local_experts,
+                               .tied_embeddings = c.tie_word_embeddings};
+        for (const GgufTensor& tensor : tensors_) {
+            formats_.push_back(choose_format(mix, model, tensor.name, tensor.columns()));
+            for (const FileTensor& part : tensor.parts) total_bytes_ += part.data.size();
+        }
+    }
+
+    // What is in the file, in the order of write().
+    QuantisedModel declare(GgufWriter& writer) {
+        QuantisedModel summary;
+        summary.bytes_before = total_bytes_;
+        for (std::size_t i = 0; i < tensors_.size(); ++i) {
+            const GgufTensor& tensor = tensors_[i];
+            writer.add_tensor(tensor.name, formats_[i], tensor.shape);
+            ++summary.tensors[formats_[i]];
+            const std::uint64_t rows = tensor.part_rows(), columns = tensor.columns();
+            const std::uint64_t at_once = std::max<std::uint64_t>(piece_weights / columns, 1);
+            for (std::size_t part = 0; part < tensor.parts.size(); ++part) {
+                summary.weights += rows * columns;
+                for (std::uint64_t row = 0; row < rows; row += at_once)
+                    pieces_.push_back({i, part, row, std::min(at_once, rows - row)});
+            }
+        }
+        return summary;
+    }
+
+    void write(const GgufWriter& writer, std::uint32_t threads, const QuantiseProgress& progress) {
+        std::vector<std::jthread> pool;
+        for (std::uint32_t i = 0; i < threads; ++i)
+            pool.emplace_back([&] { work(writer, progress); });
+        pool.clear();
+        if (failure_) std::rethrow_exception(failure_);
+    }
+
+private:
+    void work(const GgufWriter& writer, const QuantiseProgress& progress) {
+        try {
+            std::vector<float> values;
+            std::vector<std::byte> blocks;
+            for (std::size_t i = next_++; i < pieces_.size(); i = next_++) {
+                const Piece& piece = pieces_[i];
+                const GgufTensor& tensor = tensors_[piece.tensor];
+                quantise_piece(piece, values, blocks);
+                const std::uint64_t row = piece.part * tensor.part_rows() + piece.row;
+                writer.write(piece.tensor,
+                             row * row_bytes(formats_[piece.tensor], tensor.columns()), blocks);
+                const std::scoped_lock lock(mutex_);
+                done_bytes_ +=
+                    piece.rows * row_bytes(tensor.parts[piece.part].format, tensor.columns());
+                if (progress) progress(done_bytes_, total_bytes_);
+            }
+        } catch (...) {
+            next_ = pieces_.size();
+            const std::scoped_lock lock(mutex_);
+            if (!failure_) failure_ = std::current_exception();
+        }
+    }
+
+    void quantise_piece(const Piece& piece, std::vector<float>& values,
+                        std::vector<std::byte>& blocks) const {
+        const GgufTensor& tensor = tensors_[piece.tensor];
+        const FileTensor& part = tensor.parts[piece.part];
+        const Format to = formats_[piece.tensor];
+        const std::uint64_t columns = tensor.columns(),
+                            size_before = row_bytes(part.format, columns),
+                            size = row_bytes(to, columns);
+        values.resize(columns);
+        blocks.resize(piece.rows * size);
+        for (std::uint64_t i = 0; i < piece.rows; ++i) {
+            const std::uint64_t row = tensor.source_row(piece.row + i);
+            const auto bytes = part.data.subspan(row * size_before, size_before);
+            const auto made = std::span(blocks).subspan(i * size, size);
+            if (part.format == to) {
+                std::ranges::copy(bytes, made.begin());
+                continue;
+            }
+            dequantise(part.format, bytes, values);
+            check(part, row, to, values);
+            quantise(to, values, columns, {}, made);
+        }
+        release(part.data.subspan(piece.row * size_before, piece.rows * size_before));
+    }
+
+    static void check(const FileTensor& part, std::uint64_t row, Format to,
+                      std::span<const float> values) {
+        if (const auto unfit = find_unfit(to, values))
+            throw Error(part.name + ": row " + std::to_string(row) + ", column " +
+                        std::to_string(*unfit) + ": " + std::to_string(values[*unfit]) +
+                        ", which " + std::string(info(to).name) + " cannot hold");
+    }
+
+    std::vector<GgufTensor> tensors_;
+    std::vector<Format> formats_;  // that they get
+    std::vector<Piece> pieces_;
+    std::uint64_t total_bytes_ = 0;
+
+    std::atomic<std::size_t> next_ = 0;
+    std::mutex mutex_;  // of what follows
+    std::uint64_t done_bytes_ = 0;
+    std::exception_ptr failure_;
+};
+
+}  // namespace
+
+QuantisedModel quantise_model(const Checkpoint& from, const std::filesystem::path& to,
+                              const Mix& mix, std::uint32_t threads,
+                              const QuantiseProgress& progress) {
+    Work work(from, mix);
+    GgufWriter writer(to);
+    describe(from, writer);
+    writer.add("general.file_type", mix.file_type);
+    if (info(mix.format).block_size != 1) writer.add("general.quantization_version", 2U);
+    QuantisedModel summary = work.declare(writer);
+    writer.write_header();
+    work.write(writer, threads, progress);
+    writer.finish();
+    summary.bytes = writer.file_bytes();
+    return summary;
+}
+
+}  // namespace assay
