@@ -25,17 +25,20 @@ struct Piece {
 
 class Work {
 public:
-    Work(const Checkpoint& from, const Mix& mix) : tensors_(gguf_tensors(from)) {
+    Work(const Checkpoint& from, const Mix& mix, const ImportanceFile* importance)
+        : tensors_(gguf_tensors(from)), importance_(tensors_.size()) {
         const Config& c = from.config();
         const MixedModel model{.layers = c.num_hidden_layers,
                                .heads = c.num_attention_heads,
                                .key_value_heads = c.num_key_value_heads,
                                .experts = c.num_local_experts,
-                               .tied_embeddings = c.tie_word_embeddings};
+                               .tied_embeddings = c.tie_word_embeddings,
+                               .has_importance = importance != nullptr};
         for (const GgufTensor& tensor : tensors_) {
             formats_.push_back(choose_format(mix, model, tensor.name, tensor.columns()));
             for (const FileTensor& part : tensor.parts) total_bytes_ += part.data.size();
         }
+        if (importance) weigh(*importance);
     }
 
     // What is in the file, in the order of write().
@@ -66,6 +69,26 @@ public:
     }
 
 private:
+    void weigh(const ImportanceFile& importance) {
+        for (std::size_t i = 0; i < tensors_.size(); ++i) {
+            const auto found = importance.tensors.find(tensors_[i].name);
+            if (found == importance.tensors.end()) continue;
+            importance_[i] = importance_of(found->second);
+            const std::uint64_t expected = tensors_[i].parts.size() * tensors_[i].columns();
+            if (importance_[i].size() != expected)
+                throw Error(tensors_[i].name + ": importance of " +
+                            std::to_string(importance_[i].size()) + " columns, the model has " +
+                            std::to_string(expected));
+        }
+    }
+
+    std::span<const float> importance_of_part(const Piece& piece) const {
+        const std::span<const float> all = importance_[piece.tensor];
+        if (all.empty()) return all;
+        const std::uint64_t columns = tensors_[piece.tensor].columns();
+        return all.subspan(piece.part * columns, columns);
+    }
+
     void work(const GgufWriter& writer, const QuantiseProgress& progress) {
         try {
             std::vector<float> values;
@@ -109,7 +132,7 @@ private:
             }
             dequantise(part.format, bytes, values);
             check(part, row, to, values);
-            quantise(to, values, columns, {}, made);
+            quantise(to, values, columns, importance_of_part(piece), made);
         }
         release(part.data.subspan(piece.row * size_before, piece.rows * size_before));
     }
@@ -124,6 +147,8 @@ private:
 
     std::vector<GgufTensor> tensors_;
     std::vector<Format> formats_;  // that they get
+    std::vector<std::vector<float>>
+        importance_;  // of each tensor's columns, for each part; or none
     std::vector<Piece> pieces_;
     std::uint64_t total_bytes_ = 0;
 
@@ -133,19 +158,29 @@ private:
     std::exception_ptr failure_;
 };
 
+void describe(const ImportanceFile& importance, const std::string& name, GgufWriter& writer) {
+    writer.add("quantize.imatrix.file", std::string_view(name));
+    if (!importance.datasets.empty())
+        writer.add("quantize.imatrix.dataset", std::string_view(importance.datasets.front()));
+    writer.add("quantize.imatrix.entries_count",
+               static_cast<std::uint32_t>(importance.tensors.size()));
+    writer.add("quantize.imatrix.chunks_count", importance.chunks);
+}
+
 }  // namespace
 
 QuantisedModel quantise_model(const Checkpoint& from, const std::filesystem::path& to,
-                              const Mix& mix, std::uint32_t threads,
+                              const Mix& mix, const QuantiseOptions& options,
                               const QuantiseProgress& progress) {
-    Work work(from, mix);
+    Work work(from, mix, options.importance);
     GgufWriter writer(to);
     describe(from, writer);
     writer.add("general.file_type", mix.file_type);
     if (info(mix.format).block_size != 1) writer.add("general.quantization_version", 2U);
+    if (options.importance) describe(*options.importance, options.importance_name, writer);
     QuantisedModel summary = work.declare(writer);
     writer.write_header();
-    work.write(writer, threads, progress);
+    work.write(writer, options.threads, progress);
     writer.finish();
     summary.bytes = writer.file_bytes();
     return summary;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "grader/cli/commands.h"
+#include "grader/cli/quantised.h"
 #include "grader/cli/session.h"
 #include "grader/cli/terminal.h"
 #include "model/engine/random.h"
@@ -281,6 +282,7 @@ void add_bench_model_options(CLI::App& command, BenchModelOptions& options) {
             ->type_name("NUMBER");
     };
     add_model_option(command, options.run.model);
+    add_quantize_options(command, options.run);
     count("--prompt", options.prompt, "Tokens of the prompt");
     count("--generate", options.generate, "Tokens written after it");
     count("--repeats", options.repeats, "Times both are done; medians are shown");

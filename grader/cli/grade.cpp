@@ -14,6 +14,7 @@
 #include "grader/cli/items.h"
 #include "grader/cli/options.h"
 #include "grader/cli/output_file.h"
+#include "grader/cli/quantised.h"
 #include "grader/cli/session.h"
 #include "grader/cli/terminal.h"
 #include "grader/cli/view.h"
@@ -245,7 +246,7 @@ int run(const Options& options) {
         expected = file->count();
         if (expected == 0) throw Error("no items in " + options.input);
     }
-    Checkpoint checkpoint(resolve_model(options.run.model));
+    Checkpoint checkpoint(model_path(options.run));
     const Tokenizer tokenizer = checkpoint.tokenizer();
     Output output(options);
     Profiling profiling(options);
@@ -332,6 +333,7 @@ void add_output_flags(CLI::App& command, Options& options) {
 Action add_options(CLI::App& command) {
     const auto options = std::make_shared<Options>();
     add_model_option(command, options->run.model);
+    add_quantize_options(command, options->run);
     add_item_flags(command, *options);
     add_output_flags(command, *options);
     add_context_option(command, options->run.context);

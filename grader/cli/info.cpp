@@ -8,6 +8,7 @@
 
 #include "grader/cli/commands.h"
 #include "grader/cli/options.h"
+#include "grader/cli/quantised.h"
 #include "grader/cli/session.h"
 #include "model/checkpoint.h"
 #include "model/memory_plan.h"
@@ -245,7 +246,7 @@ void print_plan(const Plan& plan) {
 }
 
 int run(const Options& options) {
-    const Checkpoint checkpoint(resolve_model(options.run.model));
+    const Checkpoint checkpoint(model_path(options.run));
     const OptionalTokenizer tokenizer = tokenizer_of(checkpoint);
     const Plan plan = make_plan(checkpoint, options.run);
     if (options.json) {
@@ -269,6 +270,7 @@ Action add_options(CLI::App& command) {
                     "cache, or demo")
         ->required()
         ->type_name("MODEL");
+    add_quantize_options(command, options->run);
     add_context_option(command, options->run.context);
     add_kv_option(command, options->run.kv);
     add_device_option(command, options->run.device);

@@ -13,6 +13,7 @@
 
 #include "grader/cli/commands.h"
 #include "grader/cli/options.h"
+#include "grader/cli/quantised.h"
 #include "grader/cli/session.h"
 #include "grader/cli/terminal.h"
 #include "grader/cli/token_ids.h"
@@ -70,7 +71,7 @@ int run(Options options) {
     check_paths(options);
     const std::vector<TokenId> ids = read_token_ids(options.tokens);
     options.run.context = static_cast<std::uint32_t>(ids.size());
-    Checkpoint checkpoint(resolve_model(options.run.model));
+    Checkpoint checkpoint(model_path(options.run));
     check_token_ids(options, ids, checkpoint.config());
     Session session(options.run, std::move(checkpoint));
 
@@ -96,6 +97,7 @@ int run(Options options) {
 Action add_options(CLI::App& command) {
     const auto options = std::make_shared<Options>();
     add_model_option(command, options->run.model);
+    add_quantize_options(command, options->run);
     command
         .add_option("--tokens", options->tokens,
                     "A JSON array of token ids, used as they are: no BOS is added")

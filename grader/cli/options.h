@@ -17,6 +17,7 @@ CLI::Validator one_of(std::vector<std::string> names);
 // What most commands that run a model share.
 struct RunOptions {
     std::string model;
+    std::string quantize, quantize_cache;  // "": the model as it is; the user's cache folder
     std::string device;
     std::uint32_t context = 0;  // 0: what the model takes, at most default_context
     Cache kv = Cache::f16;

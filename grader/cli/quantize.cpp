@@ -5,11 +5,13 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "grader/cli/commands.h"
 #include "grader/cli/options.h"
+#include "grader/cli/quantised.h"
 #include "grader/cli/terminal.h"
 #include "grader/stopwatch.h"
 #include "model/checkpoint.h"
@@ -24,7 +26,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct Options {
-    std::string from, to, type;
+    std::string from, to, type, importance;
     std::uint32_t threads = std::max(std::thread::hardware_concurrency(), 1U);
     bool force = false, json = false, quiet = false;
 };
@@ -84,28 +86,19 @@ int run(const Options& options) {
     const fs::path from = resolve_model(options.from);
     check_target(options, from);
     const Checkpoint checkpoint(from);
+    std::optional<ImportanceFile> importance;
+    if (!options.importance.empty()) importance = read_importance(options.importance);
+    const QuantiseOptions how{options.threads, importance ? &*importance : nullptr,
+                              fs::path(options.importance).filename().string()};
     const Stopwatch watch;
-    Progress progress(options.quiet);
-    const QuantisedModel made = quantise_model(
-        checkpoint, options.to, mix, options.threads, [&](std::uint64_t done, std::uint64_t total) {
-            const double speed = static_cast<double>(done) / std::max(watch.seconds(), 1e-3);
-            progress.update(static_cast<double>(done) / static_cast<double>(total),
-                            "quantising " + bytes_text(done) + " of " + bytes_text(total) + ", " +
-                                bytes_text(static_cast<std::uint64_t>(speed)) + "/s");
-        });
+    const QuantisedModel made =
+        quantise_with_progress(checkpoint, options.to, mix, how, options.quiet);
     const double seconds = watch.seconds();
-    progress.clear();
     if (options.json)
         std::cout << to_json(options, mix, made, seconds).dump() << std::endl;
     else if (!options.quiet)
         std::cout << to_text(options, made, seconds) << std::endl;
     return exit_code::done;
-}
-
-std::string type_list() {
-    std::string list;
-    for (const Mix& mix : mixes()) list += (list.empty() ? "" : ", ") + std::string(mix.name);
-    return list;
 }
 
 Action add_options(CLI::App& command) {
@@ -115,13 +108,18 @@ Action add_options(CLI::App& command) {
         ->required()
         ->type_name("IN");
     command.add_option("file", options->to, "The GGUF file to write")->required()->type_name("OUT");
-    command.add_option("-t,--type", options->type, "One of " + type_list() + ", in any case")
+    command
+        .add_option("-t,--type", options->type,
+                    "In any case, with the bits per weight of a 7B model: " + type_list(true))
         ->required()
-        ->check([](const std::string& name) {
-            return find_mix(name) ? std::string()
-                                  : "\"" + name + "\" given, one of " + type_list() + " expected";
-        })
+        ->check(a_type())
         ->type_name("TYPE");
+    command
+        .add_option(
+            "--imatrix", options->importance,
+            "An importance file of this model (llama.cpp's, GGUF or .dat): errors are moved "
+            "to where inputs are small")
+        ->type_name("FILE");
     command.add_option("--threads", options->threads, "How many work (default: one per core)")
         ->check(integer_between(1, 1024))
         ->type_name("N");

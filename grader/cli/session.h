@@ -2,6 +2,7 @@
 #include <string>
 
 #include "grader/cli/options.h"
+#include "grader/cli/quantised.h"
 #include "grader/record.h"
 #include "grader/stopwatch.h"
 #include "model/checkpoint.h"
@@ -18,7 +19,7 @@ class Session {
 public:
     // Throws an Error when the model does not fit, before anything of it is loaded.
     explicit Session(const RunOptions& options)
-        : Session(options, Checkpoint(resolve_model(options.model))) {}
+        : Session(options, Checkpoint(model_path(options))) {}
     // Of the model of the options, already opened.
     Session(const RunOptions& options, Checkpoint checkpoint);
 

@@ -116,9 +116,14 @@ struct Quantiser {
 };
 
 constexpr Quantiser quantisers[] = {
-    {Format::f32, quantising::f32},   {Format::f16, quantising::f16},
-    {Format::bf16, quantising::bf16}, {Format::q8_0, quantising::q8_0},
-    {Format::q4_0, quantising::q4_0}, {Format::q6_k, quantising::q6_k},
+    {Format::f32, quantising::f32},       {Format::f16, quantising::f16},
+    {Format::bf16, quantising::bf16},     {Format::q8_0, quantising::q8_0},
+    {Format::q4_0, quantising::q4_0},     {Format::q4_1, quantising::q4_1},
+    {Format::q5_0, quantising::q5_0},     {Format::q5_1, quantising::q5_1},
+    {Format::q2_k, quantising::q2_k},     {Format::q3_k, quantising::q3_k},
+    {Format::q4_k, quantising::q4_k},     {Format::q5_k, quantising::q5_k},
+    {Format::q6_k, quantising::q6_k},     {Format::iq4_nl, quantising::iq4_nl},
+    {Format::iq4_xs, quantising::iq4_xs},
 };
 
 const Quantiser* find_quantiser(Format to) {

@@ -73,9 +73,9 @@ void put_scales(const AffineBlock<8>& block, Bytes to) {
 // many levels a range is cut at its ends: finer steps than these gained under 0.5 % of the error.
 constexpr std::array reaches_4{1.0f, 0.65f, 0.7f, 0.75f, 0.8f, 0.85f, 0.9f, 0.95f, 1.05f, 1.1f};
 constexpr std::array reaches_32{1.0f, 0.95f, 0.965f, 0.98f, 0.99f, 1.01f};
-constexpr std::array cuts_3{0.0f, -0.1f, 0.2f, 0.4f, 0.6f};
-constexpr std::array cuts_15{-0.2f, 0.1f, 0.4f, 0.7f};
-constexpr std::array cuts_31{-0.2f, 0.1f, 0.4f, 0.7f};
+constexpr std::array cuts_3{0.0f, 0.2f, 0.4f, 0.6f};
+constexpr std::array cuts_15{0.1f, 0.4f, 0.7f, -0.2f};
+constexpr std::array cuts_31{0.1f, 0.4f, 0.7f, -0.2f};
 
 }  // namespace
 

@@ -17,7 +17,7 @@ struct Mix {
 };
 
 std::span<const Mix> mixes();
-const Mix* find_mix(std::string_view name);  // in any case; nullptr for none
+const Mix* find_mix(std::string_view name);  // in any case, Q4_K for Q4_K_M ...; nullptr for none
 
 // What the choice of a tensor's format depends on.
 struct MixedModel {
@@ -30,5 +30,8 @@ struct MixedModel {
 // one than the mix has where `columns` are no whole blocks of it.
 Format choose_format(const Mix& mix, const MixedModel& model, std::string_view tensor,
                      std::uint64_t columns);
+
+// Of a model of Mistral 7B's shape.
+double bits_per_weight(const Mix& mix);
 
 }  // namespace assay

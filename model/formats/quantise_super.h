@@ -13,23 +13,24 @@ float best_step(const Group<N>& values, const Uniform& multiples) {
         if (error < best_error) best_error = error, best = nearest_half(step);
     };
     const float peak = values.peak(), widest = std::max(-multiples.least, multiples.most);
-    for (float reach = widest; reach >= widest / 2; reach -= 0.5f) {
+    const float spacing = widest > 20 ? 1.0f : 0.5f;
+    for (float reach = widest; reach >= 0.7f * widest; reach -= spacing) {
         consider(peak / reach);
         if (multiples.least < 0) consider(-peak / reach);
     }
     return best;
 }
 
-inline float nearest_multiple(float value, float step, const Uniform& multiples) {
-    return std::clamp(std::nearbyint(value * inverse(step)), multiples.least, multiples.most);
-}
-
-// The multiples beside `multiple`, and itself.
+// The multiple nearest to a value; with `wide` those beside it too.
 template <class Try>
-void for_neighbours(float multiple, const Uniform& multiples, const Try& consider) {
-    for (const float change : {0.0f, -1.0f, 1.0f})
-        if (multiple + change >= multiples.least && multiple + change <= multiples.most)
-            consider(multiple + change);
+void for_multiples(float value, float step, const Uniform& multiples, bool wide,
+                   const Try& consider) {
+    const float nearest =
+        std::clamp(std::nearbyint(value * inverse(step)), multiples.least, multiples.most);
+    consider(nearest);
+    if (!wide) return;
+    if (nearest > multiples.least) consider(nearest - 1);
+    if (nearest < multiples.most) consider(nearest + 1);
 }
 
 // The error of zeros.
@@ -40,7 +41,9 @@ float total(const std::array<Group<N>, Count>& groups) {
     return sum;
 }
 
-constexpr int turns = 3;  // of refining a step and its multiples
+// The first turn takes the multiples that come nearest to the scales that suit the groups alone,
+// and finds the step for them; the others look beside them.
+constexpr int turns = 2;
 
 // x ~ step * multiple * level
 template <std::size_t Count>
@@ -72,7 +75,7 @@ ScaledBlock<Count> fit(const std::array<Group<N>, Count>& groups, const Levels& 
                 kept = chosen;
                 tried.multiples[g] = multiple;
             };
-            for_neighbours(nearest_multiple(scales[g], step, multiples), multiples, consider);
+            for_multiples(scales[g], step, multiples, turn > 0, consider);
             error += kept.error;
             wxl += tried.multiples[g] * kept.wxl;
             wll += tried.multiples[g] * tried.multiples[g] * kept.wll;
@@ -144,11 +147,10 @@ AffineBlock<Count> fit_affine(const std::array<Group<N>, Count>& groups, const U
                 tried.multiples[g] = multiple;
                 tried.offset_multiples[g] = offset_multiple;
             };
-            for_neighbours(
-                nearest_multiple(scales[g], step, multiples), multiples, [&](float multiple) {
-                    for_neighbours(nearest_multiple(offsets[g], offset_step, multiples), multiples,
-                                   [&](float offset) { consider(multiple, offset); });
-                });
+            for_multiples(scales[g], step, multiples, turn > 0, [&](float multiple) {
+                for_multiples(offsets[g], offset_step, multiples, turn > 0,
+                              [&](float offset) { consider(multiple, offset); });
+            });
             error += kept.error;
             sums.add(groups[g], kept, tried.multiples[g], tried.offset_multiples[g]);
         }

