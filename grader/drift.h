@@ -74,7 +74,7 @@ private:
     VerdictDistribution read(const ReferenceItem& reference, const OnRow& row);
     void read_text(Sequence& sequence, const ReferenceItem& reference, const OnRow& row);
     Record grade(const Item& item);
-    std::size_t vocabulary() const { return engine_.model().config().vocab_size; }
+    std::size_t vocabulary() const { return engine_.config().vocab_size; }
 
     Engine& engine_;
     const Profile& profile_;

@@ -5,7 +5,7 @@
 namespace assay {
 
 bool EngineWriter::ends_text(TokenId token) const {
-    return std::ranges::count(engine_.model().config().eos_token_ids, token) > 0;
+    return std::ranges::count(engine_.config().eos_token_ids, token) > 0;
 }
 
 void EngineWriter::begin(std::span<const TokenId> prompt) {

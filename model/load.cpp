@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -17,9 +18,24 @@ std::uint64_t padded_bytes(const FileTensor& tensor) {
                              row_bytes(tensor.format, tensor.columns()));
 }
 
-std::uint64_t file_bytes(const Checkpoint& checkpoint) {
+const std::string layer_prefix = "model.layers.", embedding = "model.embed_tokens.weight";
+
+// Whether a share of the model takes the tensor.
+bool takes(const Share& share, const FileTensor& tensor, const Config& config) {
+    const std::string_view name = tensor.name;
+    if (name.starts_with(layer_prefix)) {
+        std::uint32_t layer = 0;
+        std::from_chars(name.data() + layer_prefix.size(), name.data() + name.size(), layer);
+        return share.holds(layer, config);
+    }
+    if (name != embedding) return share.last(config);
+    return share.first() || (config.tie_word_embeddings && share.last(config));
+}
+
+std::uint64_t file_bytes(const Checkpoint& checkpoint, const Share& share) {
     std::uint64_t bytes = 0;
-    for (const FileTensor& tensor : checkpoint.tensors()) bytes += tensor.data.size();
+    for (const FileTensor& tensor : checkpoint.tensors())
+        if (takes(share, tensor, checkpoint.config())) bytes += tensor.data.size();
     return bytes;
 }
 
@@ -39,24 +55,81 @@ std::vector<float> norm_values(const FileTensor& tensor) {
     return values;
 }
 
+// What experts kept in host memory take: one after another the weights of an expert, w1 and w3
+// first.
+struct ExpertLayout {
+    std::uint64_t w3 = 0, w2 = 0, bytes = 0;  // offsets; of all
+};
+
+std::uint64_t padded_bytes(const Checkpoint& checkpoint, const std::string& name) {
+    return padded_bytes(checkpoint.tensor(name));
+}
+
+ExpertLayout expert_layout(const Checkpoint& checkpoint, std::uint32_t layer) {
+    const std::string expert =
+        "model.layers." + std::to_string(layer) + ".block_sparse_moe.experts.0.";
+    ExpertLayout layout;
+    layout.w3 = padded_bytes(checkpoint, expert + "w1.weight");
+    layout.w2 = layout.w3 + padded_bytes(checkpoint, expert + "w3.weight");
+    layout.bytes = layout.w2 + padded_bytes(checkpoint, expert + "w2.weight");
+    return layout;
+}
+
+// Slots are cut into pools since 32-bit indices, and many drivers' buffers, end at 4 GiB; each pool
+// serves as many layers as it has its part of the slots.
+constexpr std::uint64_t pool_bytes = 2'000'000'000;
+
+// Words of a layer's row in the table that says where its experts are: it can be bound by itself.
+std::uint32_t table_words(const Config& config) {
+    return static_cast<std::uint32_t>(Uploader::aligned(config.num_local_experts * 4ull) / 4);
+}
+
+struct PoolPlan {
+    std::uint32_t pools = 0, slots_each = 0, layers_each = 0;
+    std::uint64_t slot_bytes = 0;
+};
+
+PoolPlan plan_pools(const Checkpoint& checkpoint, const Share& share) {
+    const Config& config = checkpoint.config();
+    PoolPlan plan;
+    for (std::uint32_t layer = share.first_layer; layer < share.end(config); ++layer)
+        plan.slot_bytes = std::max(plan.slot_bytes, expert_layout(checkpoint, layer).bytes);
+    const std::uint32_t layers = share.end(config) - share.first_layer;
+    const std::uint32_t slots =
+        std::clamp(share.expert_slots, config.num_local_experts, layers * config.num_local_experts);
+    // A step may want every expert of a layer at once, so a pool has that many slots at least.
+    const auto most = static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(pool_bytes / plan.slot_bytes, config.num_local_experts));
+    plan.pools = std::min((slots + most - 1) / most, slots / config.num_local_experts);
+    plan.slots_each = slots / plan.pools;
+    plan.layers_each = (layers + plan.pools - 1) / plan.pools;
+    return plan;
+}
+
 class Loader {
 public:
-    Loader(Device& device, const Checkpoint& checkpoint, std::uint32_t context,
+    Loader(Device& device, const Checkpoint& checkpoint, std::uint32_t context, const Share& share,
            const LoadProgress& progress)
-        : checkpoint_(checkpoint),
+        : device_(device),
+          checkpoint_(checkpoint),
           config_(checkpoint.config()),
           context_(context),
-          uploader_(device, file_bytes(checkpoint), progress) {
-        uploader_.expect(weight_bytes(checkpoint, context));
+          share_(share),
+          uploader_(device, file_bytes(checkpoint, share), progress) {
+        uploader_.expect(weight_bytes(checkpoint, context, share).device);
     }
 
     Weights load() {
-        weights_.embedding = matrix("model.embed_tokens.weight");
-        for (std::uint32_t i = 0; i < config_.num_hidden_layers; ++i)
+        if (share_.expert_slots != 0 && config_.num_local_experts != 0) make_pools();
+        if (share_.first()) weights_.embedding = matrix(embedding);
+        for (std::uint32_t i = share_.first_layer; i < share_.end(config_); ++i)
             weights_.layers.push_back(layer(i));
-        weights_.norm = vector("model.norm.weight");
-        weights_.output =
-            config_.tie_word_embeddings ? weights_.embedding : matrix("lm_head.weight");
+        if (share_.last(config_)) {
+            weights_.norm = vector("model.norm.weight");
+            weights_.output = !config_.tie_word_embeddings ? matrix("lm_head.weight")
+                              : share_.first()             ? weights_.embedding
+                                                           : matrix(embedding);
+        }
         const std::vector<float> angles = rope_angles(config_, context_);
         weights_.angles = place<float>(angles, {context_, config_.head_dim / 2, 2});
         uploader_.finish();
@@ -93,39 +166,109 @@ private:
     }
 
     Experts experts(std::uint32_t layer, const std::string& name) {
-        Experts experts{.layer = layer, .gate = matrix(name + "gate.weight"), .weights = {}};
-        std::vector<std::uint32_t> each(config_.num_local_experts);
-        std::iota(each.begin(), each.end(), 0u);
-        const Tensor slots = place<std::uint32_t>(each, {config_.num_local_experts, 1, 1});
-        const std::string first = name + "experts.0.";
-        const bool alike = checkpoint_.tensor(first + "w1.weight").format ==
-                           checkpoint_.tensor(first + "w3.weight").format;
-        experts.weights.w1 = stack(name, alike ? Names{"w1", "w3"} : Names{"w1"}, slots);
-        if (!alike) experts.weights.w3 = stack(name, {"w3"}, slots);
-        experts.weights.w2 = stack(name, {"w2"}, slots);
+        Experts experts{
+            .layer = layer, .gate = matrix(name + "gate.weight"), .weights = {}, .store = {}};
+        if (weights_.pools.empty())
+            place_experts(experts, name);
+        else
+            store_experts(experts, name);
         return experts;
     }
 
     using Names = std::vector<std::string>;
 
-    // One weight of every expert, from the tensors of these names: rows of two alternate.
-    WeightStack stack(const std::string& layer, const Names& names, const Tensor& slots) {
-        const auto tensors = [&](std::uint32_t expert) {
-            Names full;
-            for (const std::string& name : names)
-                full.push_back(layer + "experts." + std::to_string(expert) + "." + name +
-                               ".weight");
-            return full;
+    // The tensors that make one weight of an expert.
+    Names tensors(const std::string& layer, std::uint32_t expert, const Names& names) const {
+        Names full;
+        for (const std::string& name : names)
+            full.push_back(layer + "experts." + std::to_string(expert) + "." + name + ".weight");
+        return full;
+    }
+
+    // What w1 and w3 are made from; none for w3 where both are one.
+    std::pair<Names, Names> gate_and_up(const std::string& layer) const {
+        const auto format = [&](const char* name) {
+            return checkpoint_.tensor(tensors(layer, 0, {name}).front()).format;
         };
-        Weight weight = shape_of(tensors(0));
-        const std::uint64_t slot_bytes = Uploader::aligned(weight.bytes());
-        weight.address = uploader_.place(weights_.memory, slot_bytes * slots.rows());
-        const WeightStack stack{weight, slot_bytes, slots};
-        for (std::uint32_t expert = 0; expert < slots.rows(); ++expert) {
-            matrix(tensors(expert), weight);
+        if (format("w1") == format("w3")) return {{"w1", "w3"}, {}};
+        return {{"w1"}, {"w3"}};
+    }
+
+    // Every expert on the device.
+    void place_experts(Experts& experts, const std::string& layer) {
+        const std::uint32_t count = config_.num_local_experts;
+        std::vector<std::uint32_t> each(count);
+        std::iota(each.begin(), each.end(), 0u);
+        const Tensor slots = place<std::uint32_t>(each, {count, 1, 1});
+        const auto stack = [&](const Names& names) -> WeightStack {
+            if (names.empty()) return {};
+            Weight weight = shape_of(tensors(layer, 0, names));
+            const std::uint64_t slot_bytes = Uploader::aligned(weight.bytes());
+            weight.address = uploader_.place(weights_.memory, slot_bytes * count);
+            fill(layer, names, weight, slot_bytes);
+            return {weight, slot_bytes, slots};
+        };
+        const auto [w1, w3] = gate_and_up(layer);
+        experts.weights = {.w1 = stack(w1), .w3 = stack(w3), .w2 = stack({"w2"})};
+    }
+
+    // Every expert in host memory, to be brought to slots of a pool.
+    void store_experts(Experts& experts, const std::string& layer) {
+        const std::uint32_t count = config_.num_local_experts;
+        const ExpertLayout layout = expert_layout(checkpoint_, experts.layer);
+        const std::uint32_t index = experts.layer - share_.first_layer;
+        experts.pool = index / pools_.layers_each;
+        experts.layer_in_pool = index % pools_.layers_each;
+        const Buffer& store = weights_.host_memory.emplace_back(
+            device_, layout.bytes * count, Memory::host,
+            "experts of layer " + std::to_string(experts.layer) + " in host memory");
+        experts.store = {store.address(), {count, static_cast<std::uint32_t>(layout.bytes / 4), 1}};
+
+        const ops::ExpertPool& pool = weights_.pools[experts.pool];
+        const auto stack = [&](const Names& names, std::uint64_t offset) -> WeightStack {
+            if (names.empty()) return {};
+            Weight weight = shape_of(tensors(layer, 0, names));
+            weight.address = experts.store.address + offset;
+            fill(layer, names, weight, layout.bytes);
+            weight.address = pool.slots.address + offset;
+            return {weight, pools_.slot_bytes,
+                    Tensor{pool.slot_of.slice(experts.layer_in_pool, 1).address, {count, 1, 1}}};
+        };
+        const auto [w1, w3] = gate_and_up(layer);
+        experts.weights = {
+            .w1 = stack(w1, 0), .w3 = stack(w3, layout.w3), .w2 = stack({"w2"}, layout.w2)};
+    }
+
+    // One weight of every expert, slot_bytes apart from `weight` on.
+    void fill(const std::string& layer, const Names& names, Weight weight,
+              std::uint64_t slot_bytes) {
+        for (std::uint32_t expert = 0; expert < config_.num_local_experts; ++expert) {
+            matrix(tensors(layer, expert, names), weight);
             weight.address += slot_bytes;
         }
-        return stack;
+    }
+
+    void make_pools() {
+        pools_ = plan_pools(checkpoint_, share_);
+        const std::uint32_t tables = pools_.layers_each * table_words(config_);
+        const std::vector<std::uint32_t> nowhere(std::max(tables, pools_.slots_each),
+                                                 shader::no_slot),
+            zero(std::max(pools_.slots_each, 3u));
+        const auto words = [&](const std::vector<std::uint32_t>& values, std::uint32_t count) {
+            return place<std::uint32_t>({values.begin(), values.begin() + count}, {count, 1, 1});
+        };
+        for (std::uint32_t i = 0; i < pools_.pools; ++i) {
+            const Tensor slots{
+                uploader_.place(weights_.memory, pools_.slot_bytes * pools_.slots_each),
+                {pools_.slots_each, static_cast<std::uint32_t>(pools_.slot_bytes / 4), 1}};
+            Tensor slot_of = words(nowhere, tables);
+            slot_of.shape = {pools_.layers_each, table_words(config_), 1};
+            weights_.pools.push_back({.slots = slots,
+                                      .slot_of = slot_of,
+                                      .owner = words(nowhere, pools_.slots_each),
+                                      .used = words(zero, pools_.slots_each),
+                                      .counters = words(zero, 3)});
+        }
     }
 
     // The weight that these tensors make together, nowhere yet.
@@ -175,9 +318,12 @@ private:
         return to;
     }
 
+    Device& device_;
     const Checkpoint& checkpoint_;
     const Config& config_;
     std::uint32_t context_;
+    Share share_;
+    PoolPlan pools_;
     Weights weights_;
     Uploader uploader_;  // goes first: it waits for what still writes the weights
 };
@@ -226,21 +372,44 @@ std::optional<std::string> find_broken_weight(Stream& stream, const Weights& wei
     return std::nullopt;
 }
 
-std::uint64_t weight_bytes(const Checkpoint& checkpoint, std::uint32_t context) {
+WeightBytes weight_bytes(const Checkpoint& checkpoint, std::uint32_t context, const Share& share) {
     const Config& config = checkpoint.config();
-    std::uint64_t bytes =
-        Uploader::aligned(std::uint64_t{context} * config.head_dim * sizeof(float)) +
-        config.num_hidden_layers *
-            Uploader::aligned(std::uint64_t{config.num_local_experts} * sizeof(std::uint32_t));
-    for (const FileTensor& tensor : checkpoint.tensors())
-        bytes += tensor.shape.size() == 1 ? Uploader::aligned(tensor.columns() * sizeof(float))
-                                          : padded_bytes(tensor);
+    const auto words = [](std::uint64_t count) { return Uploader::aligned(count * 4); };
+    WeightBytes bytes{.device = words(std::uint64_t{context} * config.head_dim)};
+    const bool on_host = share.expert_slots != 0 && config.num_local_experts != 0;
+    for (const FileTensor& tensor : checkpoint.tensors()) {
+        if (!takes(share, tensor, config)) continue;
+        const bool expert = tensor.name.find(".experts.") != std::string::npos;
+        (on_host && expert ? bytes.host : bytes.device) +=
+            tensor.shape.size() == 1 ? words(tensor.columns()) : padded_bytes(tensor);
+    }
+    if (!on_host) {
+        bytes.device += (share.end(config) - share.first_layer) * words(config.num_local_experts);
+        return bytes;
+    }
+    const PoolPlan plan = plan_pools(checkpoint, share);
+    bytes.expert_slot = plan.slot_bytes;
+    bytes.device += plan.pools * (Uploader::aligned(plan.slots_each * plan.slot_bytes) +
+                                  words(plan.layers_each * table_words(config)) +
+                                  2 * words(plan.slots_each) + words(3));
     return bytes;
 }
 
+ExpertUse expert_use(Stream& stream, const Weights& weights) {
+    ExpertUse use;
+    for (const ops::ExpertPool& pool : weights.pools) {
+        std::vector<std::uint32_t> counters(pool.counters.size());
+        stream.download(pool.counters, std::span(counters));
+        stream.wait();
+        use.hits += counters[shader::counter_hits];
+        use.misses += counters[shader::counter_misses];
+    }
+    return use;
+}
+
 Weights load_weights(Device& device, const Checkpoint& checkpoint, std::uint32_t context,
-                     const LoadProgress& progress) {
-    return Loader(device, checkpoint, context, progress).load();
+                     const Share& share, const LoadProgress& progress) {
+    return Loader(device, checkpoint, context, share, progress).load();
 }
 
 }  // namespace assay

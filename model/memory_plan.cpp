@@ -27,23 +27,99 @@ std::string bytes_text(std::uint64_t bytes) {
 }
 
 MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& options,
-                       const DeviceInfo& device, std::uint64_t free_bytes) {
-    return {.weights = weight_bytes(checkpoint, options.context),
-            .kv_cache = KvCache::bytes(checkpoint.config(), options.kv,
-                                       options.sequences * KvCache::blocks_for(options.context)),
-            .scratch = scratch_bytes(checkpoint.config(), options, device),
-            .transfers = transfer_bytes,
-            .free = free_bytes};
+                       const Place& place, const Share& share) {
+    const Config& config = checkpoint.config();
+    const WeightBytes weights = weight_bytes(checkpoint, options.context, share);
+    return {
+        .share = share,
+        .weights = weights.device,
+        .kv_cache = KvCache::bytes(
+            config, options.kv, options.sequences * BlockPool::blocks_for(options.context), share),
+        .scratch = scratch_bytes(config, options, place.device, share),
+        .transfers = transfer_bytes,
+        .free = place.free_bytes,
+        .host = weights.host};
 }
 
-void require_fit(const MemoryPlan& plan, const EngineOptions& options, const DeviceInfo& device) {
-    if (plan.fits()) return;
-    throw Error("the model needs " + bytes_text(plan.total()) + " (weights " +
-                bytes_text(plan.weights) + ", KV cache " + bytes_text(plan.kv_cache) + " for " +
-                std::to_string(options.context) + " tokens, scratch " +
-                bytes_text(plan.scratch + plan.transfers) + "), " + device.name + " has " +
-                bytes_text(plan.free) +
-                " free: take a smaller weight format, a shorter --context or another --device");
+namespace {
+
+// The shares when no device may be filled beyond `fill` of its free memory; the last takes what is
+// left over.
+std::vector<MemoryPlan> split(const Checkpoint& checkpoint, const EngineOptions& options,
+                              const std::vector<Place>& places, bool experts_on_host, double fill) {
+    const Config& config = checkpoint.config();
+    std::vector<MemoryPlan> plans;
+    Share share{.first_layer = 0, .layers = 1, .expert_slots = experts_on_host ? 1u : 0u};
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const auto left = static_cast<std::uint32_t>(places.size() - 1 - i);
+        const std::uint32_t most = config.num_hidden_layers - share.first_layer - left;
+        const auto plan = [&](std::uint32_t layers) {
+            share.layers = layers;
+            return plan_memory(checkpoint, options, places[i], share);
+        };
+        std::uint32_t layers = left == 0 ? most : 1;  // each has one at least
+        while (left != 0 && layers < most &&
+               static_cast<double>(plan(layers + 1).total()) <=
+                   fill * static_cast<double>(places[i].free_bytes))
+            ++layers;
+        plans.push_back(plan(layers));
+        share.first_layer += layers;
+    }
+    return plans;
+}
+
+double fullest(const std::vector<MemoryPlan>& plans) {
+    double most = 0;
+    for (const MemoryPlan& plan : plans)
+        most = std::max(most, static_cast<double>(plan.total()) /
+                                  std::max(static_cast<double>(plan.free), 1.0));
+    return most;
+}
+
+}  // namespace
+
+std::vector<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const EngineOptions& options,
+                                    const std::vector<Place>& places, bool experts_on_host) {
+    const Config& config = checkpoint.config();
+    if (places.size() > config.num_hidden_layers)
+        throw Error(std::to_string(places.size()) + " devices asked for, the model has " +
+                    std::to_string(config.num_hidden_layers) + " layers to split");
+    std::vector<MemoryPlan> best = split(checkpoint, options, places, experts_on_host, 1);
+    constexpr int steps = 50;
+    for (int step = 1; step < steps && places.size() > 1; ++step) {
+        auto plans = split(checkpoint, options, places, experts_on_host, 1.0 * step / steps);
+        if (fullest(plans) < fullest(best)) best = std::move(plans);
+    }
+    if (!experts_on_host || config.num_local_experts == 0) return best;
+    for (std::size_t i = 0; i < best.size(); ++i) {
+        const Share& share = best[i].share;
+        const std::uint64_t slot = weight_bytes(checkpoint, options.context, share).expert_slot;
+        const std::uint64_t room = best[i].fits() ? best[i].free - best[i].total() : 0;
+        Share filled = share;
+        filled.expert_slots = static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(config.num_local_experts + room / slot,
+                                    std::uint64_t{share.layers} * config.num_local_experts));
+        best[i] = plan_memory(checkpoint, options, places[i], filled);
+    }
+    return best;
+}
+
+void require_fit(const std::vector<MemoryPlan>& plans, const EngineOptions& options,
+                 const std::vector<Place>& places) {
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+        const MemoryPlan& plan = plans[i];
+        if (plan.fits()) continue;
+        throw Error(
+            (plans.size() == 1
+                 ? std::string("the model")
+                 : "its share of " + std::to_string(plan.share.layers) + " layers of the model") +
+            " needs " + bytes_text(plan.total()) + " (weights " + bytes_text(plan.weights) +
+            ", KV cache " + bytes_text(plan.kv_cache) + " for " + std::to_string(options.context) +
+            " tokens, scratch " + bytes_text(plan.scratch + plan.transfers) + "), " +
+            places[i].device.name + " has " + bytes_text(plan.free) +
+            " free: take a smaller weight format, a shorter --context, another --device, "
+            "several --devices or, for a mixture of experts, --experts-on host");
+    }
 }
 
 }  // namespace assay

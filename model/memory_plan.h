@@ -8,22 +8,36 @@
 
 namespace assay {
 
-// What a run takes on the device, computed before anything is loaded.
+// What a share of a model takes on its device, computed before anything is loaded.
 struct MemoryPlan {
+    Share share{};
     std::uint64_t weights = 0, kv_cache = 0;
     std::uint64_t scratch = 0;    // of a step, see scratch_bytes()
     std::uint64_t transfers = 0;  // staging of weights; tokens in, logits out
     std::uint64_t free = 0;       // what the device has
+    std::uint64_t host = 0;       // experts in host memory
 
     std::uint64_t total() const { return weights + kv_cache + scratch + transfers; }
     bool fits() const { return total() <= free; }
 };
 
-MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& options,
-                       const DeviceInfo& device, std::uint64_t free_bytes);
+// A device that is to hold a share of a model.
+struct Place {
+    DeviceInfo device;
+    std::uint64_t free_bytes = 0;
+};
 
-// Throws an Error with the numbers and what can be done unless the plan fits.
-void require_fit(const MemoryPlan& plan, const EngineOptions& options, const DeviceInfo& device);
+MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& options,
+                       const Place& place, const Share& share = {});
+
+// How the layers are split over the places: so that the fullest is as empty as can be. With
+// experts_on_host, as many slots for experts as still fit, at least one per expert of a layer.
+std::vector<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const EngineOptions& options,
+                                    const std::vector<Place>& places, bool experts_on_host);
+
+// Throws an Error with the numbers and what can be done unless every plan fits.
+void require_fit(const std::vector<MemoryPlan>& plans, const EngineOptions& options,
+                 const std::vector<Place>& places);
 
 std::string bytes_text(std::uint64_t bytes);  // "4.1 GB"
 

@@ -16,11 +16,17 @@ void observe(Stream& s, const Batch& batch, const Tensor& x, const Weights&... w
 
 }  // namespace
 
-Tensor Mistral::logits(Stream& s, const Batch& batch, const KvCache& cache) const {
-    Tensor x = embed(s, weights_.embedding, batch.tokens);  // (T, D), the residual stream
+Tensor Mistral::embed(Stream& s, const Batch& batch) const {
+    return ops::embed(s, weights_.embedding, batch.tokens);
+}
+
+void Mistral::run_layers(Stream& s, const Tensor& x, const Batch& batch,
+                         const KvCache& cache) const {
     for (std::uint32_t i = 0; i < weights_.layers.size(); ++i)
         block(s, weights_.layers[i], x, batch, cache.layer(i));
+}
 
+Tensor Mistral::logits(Stream& s, const Tensor& x, const Batch& batch) const {
     Tensor last = rmsnorm(s, gather(s, x, batch.wanted), weights_.norm, config_.rms_norm_eps);
     observe(s, batch, last, weights_.output);
     return matmul(s, weights_.output, last);  // (R, vocab_size)
@@ -68,6 +74,8 @@ void Mistral::feed_forward(Stream& s, const Experts& w, const Tensor& h, const T
     observe(s, batch, h, w.gate);
     Routing routing = route(s, matmul(s, w.gate, h), config_.num_experts_per_tok, w.weights);
     if (batch.observer) batch.observer->routed(s, w.layer, routing.chosen, routing.weights);
+    if (w.store.address)
+        fetch_experts(s, weights_.pools[w.pool], w.layer_in_pool, w.store, routing);
     Tensor up = experts_up(s, w.weights, h, routing);  // (T * E, intermediate_size)
     if (batch.observer) batch.observer->input(s, w.weights.w1, h, routing);
     if (batch.observer) batch.observer->input(s, w.weights.w2, up, routing);

@@ -7,6 +7,7 @@
 
 #include "model/checkpoint.h"
 #include "model/kv_cache.h"
+#include "model/share.h"
 #include "model/uploader.h"
 #include "runtime/ops.h"
 
@@ -22,9 +23,11 @@ struct FeedForward {
     bool interleaved() const { return w3.out_dim == 0; }
 };
 struct Experts {
-    std::uint32_t layer = 0;
-    Weight gate;  // (num_local_experts, hidden_size)
+    std::uint32_t layer = 0;  // of the model
+    Weight gate;              // (num_local_experts, hidden_size)
     ops::ExpertWeights weights;
+    Tensor store;  // (num_local_experts, words of one): all of them, where they lie in host memory
+    std::uint32_t pool = 0, layer_in_pool = 0;  // and the slots they are brought to
 };
 struct Layer {
     Tensor attention_norm, ffn_norm;  // (hidden_size)
@@ -36,26 +39,40 @@ struct NamedWeight {
     std::vector<std::string> names;
     Weight weight;
 };
+// Of the share of a model that a device holds.
 struct Weights {
-    Weight embedding;  // (vocab_size, hidden_size)
+    Weight embedding;  // (vocab_size, hidden_size), with the first layer
     std::vector<Layer> layers;
-    Tensor norm;    // (hidden_size)
-    Weight output;  // (vocab_size, hidden_size); the embedding itself where they are tied
+    Tensor norm;    // (hidden_size), with the last layer
+    Weight output;  // (vocab_size, hidden_size), too; the embedding itself where they are tied
     Tensor angles;  // (context, head_dim / 2, 2), see rope_angles()
+    std::vector<ops::ExpertPool> pools;
     std::vector<NamedWeight> matrices;  // all of the above
-    std::vector<Buffer> memory;
+    std::vector<Buffer> memory, host_memory;
 };
+
+// How often experts kept in host memory were found on the device.
+struct ExpertUse {
+    std::uint64_t hits = 0, misses = 0;
+};
+ExpertUse expert_use(Stream& stream, const Weights& weights);
 
 // Where a weight is NaN or infinite: "model.layers.1.mlp.up_proj.weight: row 3, column 7 is nan".
 // Decodes every weight, so it is for the time after something went wrong.
 std::optional<std::string> find_broken_weight(Stream& stream, const Weights& weights);
 
-// Streams a checkpoint's weights to the device. Positions up to `context` can be computed.
+// Streams a share of a checkpoint's weights to the device. Positions up to `context` can be
+// computed.
 Weights load_weights(Device& device, const Checkpoint& checkpoint, std::uint32_t context,
-                     const LoadProgress& progress = {});
+                     const Share& share = {}, const LoadProgress& progress = {});
 
-// Bytes that load_weights() takes on the device.
-std::uint64_t weight_bytes(const Checkpoint& checkpoint, std::uint32_t context);
+// Bytes that load_weights() takes.
+struct WeightBytes {
+    std::uint64_t device = 0, host = 0;
+    std::uint64_t expert_slot = 0;  // of each slot, which `device` counts
+};
+WeightBytes weight_bytes(const Checkpoint& checkpoint, std::uint32_t context,
+                         const Share& share = {});
 
 // The cosine and sine of position / rope_scaling_factor * rope_theta^(-2i / head_dim), in the order
 // (position, i, 2), computed in the precision of the reference implementation: float frequencies
@@ -91,8 +108,12 @@ public:
     Mistral(const Config& config, Weights weights)
         : config_(config), weights_(std::move(weights)) {}
 
+    // The residual stream of the tokens: (T, hidden_size).
+    Tensor embed(Stream&, const Batch&) const;
+    // Changes x by the layers of this share, whose keys and values are in the cache.
+    void run_layers(Stream&, const Tensor& x, const Batch&, const KvCache&) const;
     // The logits of the wanted rows: (R, vocab_size).
-    Tensor logits(Stream&, const Batch&, const KvCache&) const;
+    Tensor logits(Stream&, const Tensor& x, const Batch&) const;
 
     const Config& config() const { return config_; }
     const Weights& weights() const { return weights_; }

@@ -17,6 +17,7 @@ enum class Memory {
     device,    // fastest for kernels; not mapped
     upload,    // written by the host, read by kernels
     download,  // written by kernels, read by the host
+    host,      // the host's own, for kernels; what the device has no room for
 };
 
 // A block of memory that kernels reach by address. Freed on destruction, when no kernel may still

@@ -50,6 +50,19 @@ Routing route(Stream&, const Tensor& logits, std::uint32_t top_k, const ExpertWe
 Tensor experts_up(Stream&, const ExpertWeights& w, const Tensor& x, const Routing& routing);
 // x w2^T of each routed row: x (T * E, in_dim) -> (T * E, out_dim).
 Tensor experts_down(Stream&, const ExpertWeights& w, const Tensor& x, const Routing& routing);
+// Slots on the device for the experts of some layers, which lie in host memory. Tensors are u32.
+struct ExpertPool {
+    Tensor slots;     // (pool slots, slot words): what an expert's weights take together
+    Tensor slot_of;   // (layers, experts and more): where each is, or shader::no_slot
+    Tensor owner;     // (pool slots): index into slot_of, or shader::no_slot
+    Tensor used;      // (pool slots): when, by the clock among the counters
+    Tensor counters;  // see experts.h
+};
+// Brings the experts that were chosen to slots: layer `layer` of the pool's, whose experts lie in
+// store (experts, words). slot_of then says where.
+void fetch_experts(Stream&, const ExpertPool& pool, std::uint32_t layer, const Tensor& store,
+                   const Routing& routing);
+
 // x += the sum of each token's routed rows of y, times their weights.
 void combine_add(Stream&, const Tensor& y, const Routing& routing, const Tensor& x);
 

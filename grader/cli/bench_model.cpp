@@ -120,7 +120,7 @@ class Timer {
 public:
     Timer(Session& session, const BenchModelOptions& options)
         : engine_(session.engine()),
-          device_(session.device()),
+          device_(*session.devices().front()),
           sequence_(engine_),
           prompt_(random_tokens(options.prompt, session.config().vocab_size)),
           generate_(options.generate) {}
@@ -174,7 +174,7 @@ Results measure(const BenchModelOptions& options) {
     Results results{};
     results.pipeline_cache_found = has_pipeline_cache();
     Session session(options.run);
-    results.device = session.device().info();
+    results.device = session.devices().front()->info();
     const Judge judge = describe_judge(session.checkpoint());
     results.model = judge.model;
     results.quant = judge.quant;
@@ -185,7 +185,7 @@ Results measure(const BenchModelOptions& options) {
 
     Timer timer(session, options);
     results.first_token_seconds = timer.warm_up();
-    results.compile_seconds = session.device().compile_seconds();
+    results.compile_seconds = session.devices().front()->compile_seconds();
     std::vector<double> prefill, decode;
     {
         Progress progress(options.run.quiet);
@@ -198,9 +198,9 @@ Results measure(const BenchModelOptions& options) {
     }
     results.prefill = rate_of(prefill);
     results.decode = rate_of(decode);
-    results.device_peak_bytes = session.device().peak_allocated_bytes();
+    results.device_peak_bytes = session.devices().front()->peak_allocated_bytes();
     results.host_peak_bytes = host_peak_bytes();
-    results.copy_rate = measure_copy_rate(session.device());
+    results.copy_rate = measure_copy_rate(*session.devices().front());
     session.finish();
     return results;
 }
@@ -289,7 +289,7 @@ void add_bench_model_options(CLI::App& command, BenchModelOptions& options) {
     command.add_flag("--cold", options.cold,
                      "Start as on a new machine: what was compiled before is not used");
     add_kv_option(command, options.run.kv);
-    add_device_option(command, options.run.device);
+    add_device_options(command, options.run);
     add_json_flag(command, options.json);
     add_quiet_flag(command, options.run.quiet);
 }

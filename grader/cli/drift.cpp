@@ -223,7 +223,7 @@ Action add_options(CLI::App& command) {
         ->type_name("NUMBER");
     add_context_option(command, options->run.context);
     add_kv_option(command, options->run.kv);
-    add_device_option(command, options->run.device);
+    add_device_options(command, options->run);
     return [options] { return run(*options); };
 }
 

@@ -219,10 +219,21 @@ public:
 
     void print(Session& session) {
         if (!wanted_) return;
-        const auto& events = session.engine().stream().profile();
-        std::fputs(profile_table(events, measure_copy_rate(session.device())).c_str(), stderr);
+        for (std::size_t i = 0; i < session.devices().size(); ++i) {
+            Device& device = *session.devices()[i];
+            const auto& events = session.engine().stream(i).profile();
+            if (session.devices().size() > 1)
+                std::fprintf(stderr, "%s, device %zu of %zu:\n", device.info().name.c_str(), i + 1,
+                             session.devices().size());
+            std::fputs(profile_table(events, measure_copy_rate(device)).c_str(), stderr);
+            if (!trace_.empty()) file_ << chrome_trace(events) << std::flush;
+        }
+        if (const ExpertUse use = session.engine().expert_use(); use.hits + use.misses > 0)
+            std::fprintf(
+                stderr, "experts: %.1f %% of %llu were on the device\n",
+                100.0 * static_cast<double>(use.hits) / static_cast<double>(use.hits + use.misses),
+                static_cast<unsigned long long>(use.hits + use.misses));
         if (trace_.empty()) return;
-        file_ << chrome_trace(events) << std::flush;
         if (!file_) throw Error(trace_ + ": " + std::strerror(errno));
     }
 
@@ -338,7 +349,7 @@ Action add_options(CLI::App& command) {
     add_output_flags(command, *options);
     add_context_option(command, options->run.context);
     add_kv_option(command, options->run.kv);
-    add_device_option(command, options->run.device);
+    add_device_options(command, options->run);
     add_sampling_flags(command, *options);
     return [options] { return run(*options); };
 }

@@ -75,8 +75,9 @@ OptionalTokenizer tokenizer_of(const Checkpoint& checkpoint) {
 
 struct Plan {
     EngineOptions engine;
-    MemoryPlan memory;
-    std::optional<DeviceInfo> device;  // none: sizes alone are known
+    std::vector<Place> places;
+    bool on_device = true;  // else the places are made up
+    std::vector<MemoryPlan> shares;
 };
 
 // What scratch depends on, as most GPUs have it.
@@ -92,18 +93,14 @@ Plan make_plan(const Checkpoint& checkpoint, const RunOptions& run) {
     Plan plan;
     plan.engine.kv = run.kv;
     plan.engine.context = choose_context(checkpoint.config(), run.context);
-    std::uint64_t free_bytes = 0;
     try {
-        DeviceOptions options;
-        options.select = run.device;
-        const Device device(options);
-        plan.device = device.info();
-        free_bytes = device.free_bytes();
+        plan.places = places_of(open_devices(run));
     } catch (const Error&) {
-        if (!run.device.empty()) throw;
+        if (!run.devices.empty()) throw;
+        plan.places = {{usual_device(), 0}};
+        plan.on_device = false;
     }
-    plan.memory =
-        plan_memory(checkpoint, plan.engine, plan.device.value_or(usual_device()), free_bytes);
+    plan.shares = plan_memory(checkpoint, plan.engine, plan.places, run.experts_on_host);
     return plan;
 }
 
@@ -127,21 +124,28 @@ Json to_json(const Config& c) {
             {"eos_token_ids", c.eos_token_ids}};
 }
 
-Json to_json(const Plan& plan) {
-    const MemoryPlan& memory = plan.memory;
-    Json json{{"context", plan.engine.context},
-              {"kv", info(plan.engine.kv).name},
-              {"weights_bytes", memory.weights},
-              {"kv_cache_bytes", memory.kv_cache},
-              {"scratch_bytes", memory.scratch},
-              {"total_bytes", memory.total()},
-              {"device", nullptr}};
-    if (plan.device) {
-        json["device"] = plan.device->name;
-        json["free_bytes"] = memory.free;
-        json["fits"] = memory.fits();
+Json to_json(const Plan& plan, const Config& config) {
+    Json shares = Json::array();
+    for (std::size_t i = 0; i < plan.shares.size(); ++i) {
+        const MemoryPlan& memory = plan.shares[i];
+        Json share{{"first_layer", memory.share.first_layer},
+                   {"layers", memory.share.end(config) - memory.share.first_layer},
+                   {"weights_bytes", memory.weights},
+                   {"kv_cache_bytes", memory.kv_cache},
+                   {"scratch_bytes", memory.scratch},
+                   {"total_bytes", memory.total()},
+                   {"host_bytes", memory.host},
+                   {"expert_slots", memory.share.expert_slots},
+                   {"device", nullptr}};
+        if (plan.on_device) {
+            share["device"] = plan.places[i].device.name;
+            share["free_bytes"] = memory.free;
+            share["fits"] = memory.fits();
+        }
+        shares.push_back(share);
     }
-    return json;
+    return {
+        {"context", plan.engine.context}, {"kv", info(plan.engine.kv).name}, {"shares", shares}};
 }
 
 void print_json(const Checkpoint& checkpoint, const OptionalTokenizer& found, const Plan& plan) {
@@ -161,7 +165,7 @@ void print_json(const Checkpoint& checkpoint, const OptionalTokenizer& found, co
         {"parameters", total.parameters},
         {"active_parameters", total.active_parameters},
         {"formats", formats},
-        {"memory_plan", to_json(plan)}};
+        {"memory_plan", to_json(plan, checkpoint.config())}};
     std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
@@ -234,15 +238,26 @@ void print_formats(const Checkpoint& checkpoint) {
                     std::to_string(sum.tensors));
 }
 
-void print_plan(const Plan& plan) {
-    const MemoryPlan& memory = plan.memory;
-    row("memory plan",
-        bytes_text(memory.total()) + ": weights " + bytes_text(memory.weights) + ", KV cache " +
-            bytes_text(memory.kv_cache) + " (" + std::to_string(plan.engine.context) + " tokens, " +
-            std::string(info(plan.engine.kv).name) + "), scratch " + bytes_text(memory.scratch));
-    row("", plan.device ? plan.device->name + " has " + bytes_text(memory.free) +
-                              " free: " + (memory.fits() ? "it fits" : "it does not fit")
-                        : "no Vulkan device here to compare it with");
+void print_plan(const Plan& plan, const Config& config) {
+    const char* what = "memory plan";
+    for (std::size_t i = 0; i < plan.shares.size(); ++i) {
+        const MemoryPlan& memory = plan.shares[i];
+        const std::uint32_t layers = memory.share.end(config) - memory.share.first_layer;
+        row(what, (plan.shares.size() > 1 ? std::to_string(layers) + " layers: " : "") +
+                      bytes_text(memory.total()) + ": weights " + bytes_text(memory.weights) +
+                      ", KV cache " + bytes_text(memory.kv_cache) + " (" +
+                      std::to_string(plan.engine.context) + " tokens, " +
+                      std::string(info(plan.engine.kv).name) + "), scratch " +
+                      bytes_text(memory.scratch));
+        what = "";
+        if (memory.host != 0)
+            row(what, "experts: " + bytes_text(memory.host) + " in host memory, " +
+                          std::to_string(memory.share.expert_slots) + " of " +
+                          std::to_string(layers * config.num_local_experts) + " on the device");
+        row(what, plan.on_device ? plan.places[i].device.name + " has " + bytes_text(memory.free) +
+                                       " free: " + (memory.fits() ? "it fits" : "it does not fit")
+                                 : "no Vulkan device here to compare it with");
+    }
 }
 
 int run(const Options& options) {
@@ -258,7 +273,7 @@ int run(const Options& options) {
     print_config(checkpoint.config());
     print_tokenizer(tokenizer);
     print_formats(checkpoint);
-    print_plan(plan);
+    print_plan(plan, checkpoint.config());
     return exit_code::done;
 }
 
@@ -273,7 +288,7 @@ Action add_options(CLI::App& command) {
     add_quantize_options(command, options->run);
     add_context_option(command, options->run.context);
     add_kv_option(command, options->run.kv);
-    add_device_option(command, options->run.device);
+    add_device_options(command, options->run);
     add_json_flag(command, options->json);
     return [options] { return run(*options); };
 }

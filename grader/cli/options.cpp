@@ -76,11 +76,28 @@ CLI::Option* add_model_option(CLI::App& command, std::string& model) {
         ->type_name("MODEL");
 }
 
-void add_device_option(CLI::App& command, std::string& device) {
+void add_device_options(CLI::App& command, RunOptions& options) {
+    CLI::Option* one =
+        command
+            .add_option_function<std::string>(
+                "--device", [&options](const std::string& name) { options.devices = {name}; },
+                "Index or part of a name, as `assay devices` lists them (default: the fastest)")
+            ->type_name("DEVICE");
     command
-        .add_option("--device", device,
-                    "Index or part of a name, as `assay devices` lists them (default: the fastest)")
-        ->type_name("DEVICE");
+        .add_option("--devices", options.devices,
+                    "Several, separated by commas: the model's layers are split over them by free "
+                    "memory")
+        ->delimiter(',')
+        ->excludes(one)
+        ->type_name("DEVICES");
+    command
+        .add_option_function<std::string>(
+            "--experts-on",
+            [&options](const std::string& where) { options.experts_on_host = where == "host"; },
+            "Where a mixture's experts lie: device (default), or host: in the host's memory, with "
+            "those in use copied to the device as far as they fit")
+        ->check(one_of({"device", "host"}))
+        ->type_name("WHERE");
 }
 
 void add_kv_option(CLI::App& command, Cache& kv) {

@@ -18,7 +18,8 @@ CLI::Validator one_of(std::vector<std::string> names);
 struct RunOptions {
     std::string model;
     std::string quantize, quantize_cache;  // "": the model as it is; the user's cache folder
-    std::string device;
+    std::vector<std::string> devices;  // as --device takes them; none: the fastest
+    bool experts_on_host = false;
     std::uint32_t context = 0;  // 0: what the model takes, at most default_context
     Cache kv = Cache::f16;
     bool profile = false;
@@ -30,7 +31,8 @@ constexpr std::uint32_t most_tokens = 1 << 24;  // that an option takes
 
 // --model, required.
 CLI::Option* add_model_option(CLI::App& command, std::string& model);
-void add_device_option(CLI::App& command, std::string& device);
+// --device, --devices and --experts-on.
+void add_device_options(CLI::App& command, RunOptions& options);
 void add_kv_option(CLI::App& command, Cache& kv);
 void add_context_option(CLI::App& command, std::uint32_t& context);
 void add_json_flag(CLI::App& command, bool& json);

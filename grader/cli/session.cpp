@@ -11,68 +11,107 @@
 namespace assay::cli {
 namespace {
 
-DeviceOptions device_options(const RunOptions& options) {
-    return {.select = options.device,
-            .validation = ASSAY_VALIDATION,
-            .pipeline_cache_folder =
-                options.keep_pipelines ? default_cache_folder() : std::filesystem::path()};
-}
-
 void say(const RunOptions& options, const std::string& line) {
     if (!options.quiet) std::fprintf(stderr, "%s\n", line.c_str());
 }
 
-MemoryPlan checked_plan(const Checkpoint& checkpoint, const EngineOptions& options,
-                        const Device& device) {
-    const MemoryPlan plan = plan_memory(checkpoint, options, device.info(), device.free_bytes());
-    require_fit(plan, options, device.info());
-    return plan;
+std::vector<MemoryPlan> checked_plans(const Checkpoint& checkpoint, const EngineOptions& options,
+                                      const std::vector<std::unique_ptr<Device>>& devices,
+                                      bool experts_on_host) {
+    const std::vector<Place> places = places_of(devices);
+    auto plans = plan_memory(checkpoint, options, places, experts_on_host);
+    require_fit(plans, options, places);
+    return plans;
+}
+
+std::vector<Stage> stages_of(const std::vector<std::unique_ptr<Device>>& devices,
+                             const std::vector<Mistral>& models,
+                             const std::vector<MemoryPlan>& plans) {
+    std::vector<Stage> stages;
+    for (std::size_t i = 0; i < devices.size(); ++i)
+        stages.push_back({*devices[i], models[i], plans[i].share});
+    return stages;
 }
 
 }  // namespace
 
 Session::Session(const RunOptions& options, Checkpoint checkpoint)
     : checkpoint_(std::move(checkpoint)),
-      device_(device_options(options)),
+      devices_(open_devices(options)),
       open_seconds_(opening_.seconds()),
       engine_options_{.kv = options.kv,
                       .context = choose_context(checkpoint_.config(), options.context),
                       .profile = options.profile},
-      plan_(checked_plan(checkpoint_, engine_options_, device_)),
-      model_(checkpoint_.config(), load(options)),
-      engine_(device_, model_, engine_options_) {}
+      plans_(checked_plans(checkpoint_, engine_options_, devices_, options.experts_on_host)),
+      models_(load(options)),
+      engine_(stages_of(devices_, models_, plans_), engine_options_) {}
 
-Weights Session::load(const RunOptions& options) {
+std::vector<Mistral> Session::load(const RunOptions& options) {
     if (options.model == "demo")
         say(options,
             "demo: a small model (3.7 million parameters) trained on synthetic items. It "
             "recognises filler, refusals and gibberish; it is not a judge.");
-    const DeviceInfo& info = device_.info();
+    const DeviceInfo& info = devices_.front()->info();
     if (info.is_cpu)
-        say(options, std::string(options.device.empty() ? "no GPU found: " : "") + "running on " +
+        say(options, std::string(options.devices.empty() ? "no GPU found: " : "") + "running on " +
                          info.name + ", a CPU implementation of Vulkan");
 
     Progress progress(options.quiet);
     const Stopwatch watch;
-    Weights weights = load_weights(
-        device_, checkpoint_, engine_options_.context,
-        [&](std::uint64_t done, std::uint64_t total) {
+    std::vector<Mistral> models;
+    models.reserve(devices_.size());
+    for (std::size_t i = 0; i < devices_.size(); ++i) {
+        const auto show = [&](std::uint64_t done, std::uint64_t total) {
             const double seconds = std::max(watch.seconds(), 1e-3);
             progress.update(
-                static_cast<double>(done) / static_cast<double>(std::max<std::uint64_t>(total, 1)),
+                (static_cast<double>(i) +
+                 static_cast<double>(done) /
+                     static_cast<double>(std::max<std::uint64_t>(total, 1))) /
+                    static_cast<double>(devices_.size()),
                 "loading " + bytes_text(done) + " of " + bytes_text(total) + ", " +
                     bytes_text(static_cast<std::uint64_t>(static_cast<double>(done) / seconds)) +
                     "/s");
-        });
+        };
+        models.emplace_back(checkpoint_.config(),
+                            load_weights(*devices_[i], checkpoint_, engine_options_.context,
+                                         plans_[i].share, show));
+    }
     load_seconds_ = watch.seconds();
-    return weights;
+    return models;
 }
 
 void Session::finish() {
-    const auto messages = device_.take_validation_messages();
-    if (!messages.empty())
-        throw Error("Vulkan validation: " + std::to_string(messages.size()) +
-                    " messages, the first: " + messages.front());
+    for (const auto& device : devices_) {
+        const auto messages = device->take_validation_messages();
+        if (!messages.empty())
+            throw Error("Vulkan validation: " + std::to_string(messages.size()) +
+                        " messages, the first: " + messages.front());
+    }
+}
+
+std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
+    std::vector<std::string> names = options.devices;
+    if (names.empty()) names.emplace_back();
+    std::vector<std::unique_ptr<Device>> devices;
+    for (const std::string& name : names)
+        devices.push_back(std::make_unique<Device>(DeviceOptions{
+            .select = name,
+            .validation = ASSAY_VALIDATION,
+            .pipeline_cache_folder =
+                options.keep_pipelines ? default_cache_folder() : std::filesystem::path()}));
+    return devices;
+}
+
+std::vector<Place> places_of(const std::vector<std::unique_ptr<Device>>& devices) {
+    std::vector<Place> places;
+    for (const auto& device : devices) {
+        const auto named = std::ranges::count_if(devices, [&](const auto& other) {
+            return other->info().index == device->info().index;
+        });
+        places.push_back(
+            {device->info(), device->free_bytes() / static_cast<std::uint64_t>(named)});
+    }
+    return places;
 }
 
 std::uint32_t choose_context(const Config& config, std::uint32_t asked) {

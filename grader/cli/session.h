@@ -1,5 +1,7 @@
 #pragma once
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "grader/cli/options.h"
 #include "grader/cli/quantised.h"
@@ -25,33 +27,39 @@ public:
 
     const Checkpoint& checkpoint() const { return checkpoint_; }
     const Config& config() const { return checkpoint_.config(); }
-    Device& device() { return device_; }
+    const std::vector<std::unique_ptr<Device>>& devices() const { return devices_; }
     Engine& engine() { return engine_; }
-    const MemoryPlan& plan() const { return plan_; }
+    // A share of the model for each device.
+    const std::vector<MemoryPlan>& plans() const { return plans_; }
 
-    double open_seconds() const { return open_seconds_; }  // of the device
+    double open_seconds() const { return open_seconds_; }  // of the devices
     double load_seconds() const { return load_seconds_; }  // of the weights
 
     // Throws an Error if the validation layers, where they are on, had something to say.
     void finish();
 
 private:
-    Weights load(const RunOptions& options);
+    std::vector<Mistral> load(const RunOptions& options);
 
     Checkpoint checkpoint_;
     Stopwatch opening_;
-    Device device_;
+    std::vector<std::unique_ptr<Device>> devices_;
     double open_seconds_;
     EngineOptions engine_options_;
-    MemoryPlan plan_;
+    std::vector<MemoryPlan> plans_;
     double load_seconds_ = 0;
-    Mistral model_;
+    std::vector<Mistral> models_;
     Engine engine_;
 };
 
 // The context a run has: the one asked for, else what the model takes within default_context.
 // Throws an Error when the model cannot take what is asked for.
 std::uint32_t choose_context(const Config& config, std::uint32_t asked);
+
+// The devices that the options name, or the fastest.
+std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options);
+// The devices with what each has free; of one that is named twice, half.
+std::vector<Place> places_of(const std::vector<std::unique_ptr<Device>>& devices);
 
 // What records say of a model.
 Judge describe_judge(const Checkpoint& checkpoint);

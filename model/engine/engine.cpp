@@ -27,8 +27,8 @@ bool holds_nan(std::span<const float> logits) {
 }  // namespace
 
 // What Mistral::logits() holds at its widest, each tensor rounded up.
-std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options,
-                            const DeviceInfo& device) {
+std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const DeviceInfo& device,
+                            const Share& share) {
     const std::uint32_t chunk =
         options.prefill_chunk ? options.prefill_chunk : default_prefill_chunk(c, device);
     const std::uint64_t rows = std::min(chunk, options.context * options.sequences);
@@ -38,15 +38,15 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options,
         4 * rows * (c.hidden_size + 2 * heads + 2 * kv) +
         ops::attention_scratch_bytes(device, static_cast<std::uint32_t>(rows),
                                      c.num_attention_heads, c.head_dim, options.context);
-    // Routed rows go through as rows of their own, with a few words each to sort them. (A model that
-    // stores gate and up in different formats takes two more rows each; the arena then grows.)
+    // Routed rows go through as rows of their own, with a few words each to sort them. (A model
+    // that stores gate and up in different formats takes two more rows each; the arena then grows.)
     const std::uint64_t experts = c.num_local_experts,
                         routed = rows * std::max(c.num_experts_per_tok, 1u);
     const std::uint64_t routing = 4 * (rows * experts + 6 * routed + 3 * experts);
     const std::uint64_t ffn = 4 * rows * c.hidden_size + 4 * routed * c.intermediate_size +
                               (experts != 0 ? 4 * routed * c.hidden_size + routing : 0);
     const std::uint64_t last =
-        4ull * options.sequences * (2ull * c.vocab_size + 2ull * c.hidden_size);
+        share.last(c) ? 4ull * options.sequences * (2ull * c.vocab_size + 2ull * c.hidden_size) : 0;
     constexpr std::uint64_t rounding = 32 * 256;
     return 4 * rows * c.hidden_size + std::max(attention, ffn) + last + rounding;
 }
@@ -57,25 +57,36 @@ std::uint32_t default_prefill_chunk(const Config& config, const DeviceInfo& devi
     return config.num_local_experts == 0 ? 1024 : 2048;
 }
 
-Sequence::~Sequence() { engine_->cache_.shrink(blocks_, 0); }
+Sequence::~Sequence() { engine_->blocks_.shrink(blocks_, 0); }
 
 void Sequence::truncate(std::uint32_t length) {
     if (length >= tokens_.size()) return;
     tokens_.resize(length);
-    engine_->cache_.shrink(blocks_, length);
+    engine_->blocks_.shrink(blocks_, length);
 }
 
-Engine::Engine(Device& device, const Mistral& model, const EngineOptions& options)
-    : device_(device),
-      model_(model),
-      options_(options),
-      cache_(device, model.config(), options.kv,
-             options.sequences * KvCache::blocks_for(options.context)),
-      stream_(device, {.profile = options.profile}) {
+Engine::StageState::StageState(const Stage& stage, const EngineOptions& options,
+                               std::uint32_t blocks)
+    : device(stage.device),
+      model(stage.model),
+      cache(device, model.config(), options.kv, blocks, stage.share),
+      stream(device, {.profile = options.profile}) {
     assert(options.context <= model.weights().angles.rows());
-    if (options_.prefill_chunk == 0)
-        options_.prefill_chunk = default_prefill_chunk(model.config(), device.info());
-    stream_.reserve(scratch_bytes(model.config(), options_, device.info()));
+    stream.reserve(scratch_bytes(model.config(), options, device.info(), stage.share));
+}
+
+Engine::Engine(const std::vector<Stage>& stages, const EngineOptions& options)
+    : options_(options), blocks_(options.sequences * BlockPool::blocks_for(options.context)) {
+    if (options_.prefill_chunk == 0) {
+        options_.prefill_chunk = UINT32_MAX;
+        for (const Stage& stage : stages)
+            options_.prefill_chunk =
+                std::min(options_.prefill_chunk,
+                         default_prefill_chunk(stage.model.config(), stage.device.info()));
+    }
+    for (const Stage& stage : stages)
+        stages_.push_back(std::make_unique<StageState>(
+            stage, options_, options.sequences * BlockPool::blocks_for(options.context)));
 }
 
 std::vector<Outcome> Engine::step(std::span<const Work> work) {
@@ -84,7 +95,7 @@ std::vector<Outcome> Engine::step(std::span<const Work> work) {
     try {
         return compute(work);
     } catch (...) {
-        stream_.abandon();
+        for (auto& stage : stages_) stage->stream.abandon();
         for (std::size_t i = 0; i < work.size(); ++i) work[i].sequence->truncate(lengths[i]);
         throw;
     }
@@ -97,9 +108,9 @@ std::vector<Outcome> Engine::compute(std::span<const Work> work) {
                         " tokens asked for, " + std::to_string(options_.context) + " fit");
     for (const Work& w : work)
         for (TokenId token : w.tokens)
-            if (token >= model_.config().vocab_size)
+            if (token >= config().vocab_size)
                 throw Error("token " + std::to_string(token) + ": the vocabulary has " +
-                            std::to_string(model_.config().vocab_size));
+                            std::to_string(config().vocab_size));
 
     std::vector<Outcome> outcomes(work.size());
     std::vector<Piece> pieces;
@@ -122,68 +133,117 @@ std::vector<Outcome> Engine::compute(std::span<const Work> work) {
     return outcomes;
 }
 
+namespace {
+
+// What the host says of a step, for every stage.
+struct StepInput {
+    std::vector<std::uint32_t> tokens, positions, slots, wanted, tables;
+    std::uint32_t table_stride = 0, most_keys = 0;
+    std::vector<ops::QueryRun> runs;
+};
+
+Tensor upload(Stream& s, const std::vector<std::uint32_t>& values) {
+    return s.upload(std::span(values));
+}
+
+template <class T>
+Tensor upload_words(Stream& s, const std::vector<T>& values) {
+    return s.upload(std::span(reinterpret_cast<const std::uint32_t*>(values.data()),
+                              values.size() * sizeof(T) / sizeof(std::uint32_t)));
+}
+
+Batch upload_batch(Stream& s, const StepInput& input, const Config& config,
+                   ForwardObserver* observer) {
+    const auto tiles = ops::make_tiles(s.device(), input.runs,
+                                       config.num_attention_heads / config.num_key_value_heads);
+    std::uint32_t tile_tokens = 0;
+    for (auto& tile : tiles) tile_tokens = std::max(tile_tokens, tile.tokens);
+    Tensor block_tables = upload(s, input.tables);
+    block_tables.shape = {static_cast<std::uint32_t>(input.runs.size()), input.table_stride, 1};
+    return {.tokens = upload(s, input.tokens),
+            .positions = upload(s, input.positions),
+            .slots = upload(s, input.slots),
+            .wanted = upload(s, input.wanted),
+            .attended = {.block_tables = block_tables,
+                         .tiles = upload_words(s, tiles),
+                         .tile_count = static_cast<std::uint32_t>(tiles.size()),
+                         .tile_tokens = tile_tokens,
+                         .most_keys = input.most_keys},
+            .observer = observer};
+}
+
+// What came out of the stage before, as scratch, which layers may change.
+Tensor upload_rows(Stream& s, const std::vector<float>& x, std::uint32_t row_size) {
+    Tensor to = s.scratch(static_cast<std::uint32_t>(x.size() / row_size), row_size);
+    Tensor from = s.upload(std::span<const float>(x));
+    from.shape = to.shape;
+    s.copy(from, to);
+    return to;
+}
+
+}  // namespace
+
+// The residual stream behind a stage's layers: (T, hidden_size). `handed_on` is what the stage
+// before gave; empty for the first.
+Tensor Engine::run_layers(StageState& stage, const Batch& batch,
+                          const std::vector<float>& handed_on) {
+    const Tensor x = handed_on.empty() ? stage.model.embed(stage.stream, batch)
+                                       : upload_rows(stage.stream, handed_on, config().hidden_size);
+    stage.model.run_layers(stage.stream, x, batch, stage.cache);
+    return x;
+}
+
 void Engine::run(std::span<const Piece> pieces, std::span<const Work> work,
                  std::vector<Outcome>& outcomes) {
-    const std::uint32_t vocabulary = model_.config().vocab_size,
-                        seen_words = (vocabulary + 31) / 32;
-    std::vector<std::uint32_t> tokens, positions, slots, wanted, tables, seen;
-    std::vector<ops::QueryRun> runs;
-    std::vector<shader::SampleRow> how;
-    std::uint32_t most_keys = 0, table_stride = 0;
-
+    const std::uint32_t vocabulary = config().vocab_size, seen_words = (vocabulary + 31) / 32;
+    StepInput input;
     for (const Piece& piece : pieces) {
         const Work& w = work[piece.work];
         Sequence& sequence = *w.sequence;
         const std::uint32_t start = sequence.length();
-        cache_.grow(sequence.blocks_, start + piece.count);
-        runs.push_back({static_cast<std::uint32_t>(tokens.size()), piece.count, start});
+        blocks_.grow(sequence.blocks_, start + piece.count);
+        input.runs.push_back({static_cast<std::uint32_t>(input.tokens.size()), piece.count, start});
         for (std::uint32_t i = 0; i < piece.count; ++i) {
             const std::uint32_t position = start + i;
             if (w.logits == Work::all ||
                 (i + 1 == piece.count && piece.final && (w.sample || w.logits == Work::last)))
-                wanted.push_back(static_cast<std::uint32_t>(tokens.size()));
-            tokens.push_back(w.tokens[piece.first + i]);
-            positions.push_back(position);
-            slots.push_back(sequence.blocks_[position / ops::block_slots] * ops::block_slots +
-                            position % ops::block_slots);
-            sequence.tokens_.push_back(tokens.back());
+                input.wanted.push_back(static_cast<std::uint32_t>(input.tokens.size()));
+            input.tokens.push_back(w.tokens[piece.first + i]);
+            input.positions.push_back(position);
+            input.slots.push_back(sequence.blocks_[position / ops::block_slots] * ops::block_slots +
+                                  position % ops::block_slots);
+            sequence.tokens_.push_back(input.tokens.back());
         }
-        most_keys = std::max(most_keys, start + piece.count);
-        table_stride = std::max(table_stride, static_cast<std::uint32_t>(sequence.blocks_.size()));
+        input.most_keys = std::max(input.most_keys, start + piece.count);
+        input.table_stride =
+            std::max(input.table_stride, static_cast<std::uint32_t>(sequence.blocks_.size()));
     }
     for (const Piece& piece : pieces) {
         const auto& blocks = work[piece.work].sequence->blocks_;
-        tables.insert(tables.end(), blocks.begin(), blocks.end());
-        tables.resize(tables.size() + table_stride - blocks.size());
+        input.tables.insert(input.tables.end(), blocks.begin(), blocks.end());
+        input.tables.resize(input.tables.size() + input.table_stride - blocks.size());
     }
 
-    auto scratch = stream_.scope();
-    const Config& config = model_.config();
-    const auto tiles =
-        ops::make_tiles(device_, runs, config.num_attention_heads / config.num_key_value_heads);
-    std::uint32_t tile_tokens = 0;
-    for (auto& tile : tiles) tile_tokens = std::max(tile_tokens, tile.tokens);
-    auto upload = [&](const std::vector<std::uint32_t>& values) {
-        return stream_.upload(std::span(values));
-    };
-    Tensor block_tables = upload(tables);
-    block_tables.shape = {static_cast<std::uint32_t>(pieces.size()), table_stride, 1};
-    const std::span tile_words(reinterpret_cast<const std::uint32_t*>(tiles.data()),
-                               tiles.size() * sizeof(tiles[0]) / 4);
-    const Batch batch{.tokens = upload(tokens),
-                      .positions = upload(positions),
-                      .slots = upload(slots),
-                      .wanted = upload(wanted),
-                      .attended = {.block_tables = block_tables,
-                                   .tiles = stream_.upload(tile_words),
-                                   .tile_count = static_cast<std::uint32_t>(tiles.size()),
-                                   .tile_tokens = tile_tokens,
-                                   .most_keys = most_keys},
-                      .observer = options_.observer};
-    const Tensor logits = model_.logits(stream_, batch, cache_);
+    // The residual stream goes from device to device by way of the host.
+    std::vector<float> handed_on;
+    for (std::size_t i = 0; i + 1 < stages_.size(); ++i) {
+        StageState& stage = *stages_[i];
+        auto scratch = stage.stream.scope();
+        const Batch batch = upload_batch(stage.stream, input, config(), options_.observer);
+        const Tensor x = run_layers(stage, batch, handed_on);
+        handed_on.resize(x.size());
+        stage.stream.download(x, std::span(handed_on));
+        stage.stream.wait();
+    }
+    StageState& last = *stages_.back();
+    Stream& s = last.stream;
+    auto scratch = s.scope();
+    const Batch batch = upload_batch(s, input, config(), options_.observer);
+    const Tensor logits = last.model.logits(s, run_layers(last, batch, handed_on), batch);
 
     // What the host asked for. Rows of `logits` follow the pieces in order.
-    std::vector<std::uint32_t> sampled_rows;
+    std::vector<shader::SampleRow> how;
+    std::vector<std::uint32_t> sampled_rows, seen;
     std::vector<std::size_t> sampled_work;
     std::uint32_t row = 0;
     for (const Piece& piece : pieces) {
@@ -197,8 +257,8 @@ void Engine::run(std::span<const Piece> pieces, std::span<const Work> work,
             const std::size_t first = w.logits == Work::all ? piece.first : 0;
             const Tensor from{logits.address + std::uint64_t{row} * vocabulary * sizeof(float),
                               {rows, vocabulary, 1}};
-            stream_.download(
-                from, std::span(to).subspan(first * vocabulary, std::size_t{rows} * vocabulary));
+            s.download(from,
+                       std::span(to).subspan(first * vocabulary, std::size_t{rows} * vocabulary));
         }
         if (piece.final && w.sample) {
             sampled_rows.push_back(row + rows - 1);
@@ -217,21 +277,33 @@ void Engine::run(std::span<const Piece> pieces, std::span<const Work> work,
     }
     std::vector<std::uint32_t> chosen(sampled_rows.size());
     if (!chosen.empty()) {
-        const Tensor rows = ops::gather(stream_, logits, upload(sampled_rows));
-        const std::span how_words(reinterpret_cast<const std::uint32_t*>(how.data()),
-                                  how.size() * sizeof(how[0]) / 4);
-        stream_.download(ops::sample(stream_, rows, stream_.upload(how_words), upload(seen)),
-                         std::span(chosen));
+        const Tensor rows = ops::gather(s, logits, upload(s, sampled_rows));
+        s.download(ops::sample(s, rows, upload_words(s, how), upload(s, seen)), std::span(chosen));
     }
-    stream_.wait();
+    s.wait();
 
     bool broken = std::ranges::count(chosen, not_a_number) > 0;
     for (const Piece& piece : pieces)
         broken = broken || (piece.final && holds_nan(outcomes[piece.work].logits));
-    if (broken)
-        throw Error(find_broken_weight(stream_, model_.weights())
-                        .value_or("the model's activations overflow: its logits are NaN"));
+    if (broken) throw_broken();
     for (std::size_t i = 0; i < chosen.size(); ++i) outcomes[sampled_work[i]].token = chosen[i];
+}
+
+void Engine::throw_broken() {
+    for (auto& stage : stages_)
+        if (const auto broken = find_broken_weight(stage->stream, stage->model.weights()))
+            throw Error(*broken);
+    throw Error("the model's activations overflow: its logits are NaN");
+}
+
+ExpertUse Engine::expert_use() {
+    ExpertUse all;
+    for (auto& stage : stages_) {
+        const ExpertUse use = assay::expert_use(stage->stream, stage->model.weights());
+        all.hits += use.hits;
+        all.misses += use.misses;
+    }
+    return all;
 }
 
 }  // namespace assay

@@ -68,39 +68,59 @@ struct Outcome {
     std::vector<float> logits;  // (asked rows, vocab_size)
 };
 
+// A share of a model on its device.
+struct Stage {
+    Device& device;
+    const Mistral& model;
+    Share share{};
+};
+
 // Runs steps of a ragged batch of sequences over a paged KV cache.
 class Engine {
 public:
-    Engine(Device& device, const Mistral& model, const EngineOptions& options);
+    Engine(Device& device, const Mistral& model, const EngineOptions& options)
+        : Engine(std::vector<Stage>{{device, model}}, options) {}
+    // The shares of a model in the order of their layers: every step goes through all in turn.
+    Engine(const std::vector<Stage>& stages, const EngineOptions& options);
 
     // One forward pass over the new tokens of all, at least one each; as several if they are more
     // than a chunk. Throws an Error when a sequence would outgrow the context, when the cache is
     // full, or when a logit asked for is not a number; every sequence is then as before.
     std::vector<Outcome> step(std::span<const Work> work);
 
-    const Mistral& model() const { return model_; }
+    const Config& config() const { return stages_.front()->model.config(); }
     const EngineOptions& options() const { return options_; }
-    Stream& stream() { return stream_; }
+    Stream& stream(std::size_t stage = 0) { return stages_[stage]->stream; }
+    ExpertUse expert_use();  // since the engine was made
 
 private:
     friend class Sequence;
     struct Piece;
+    struct StageState {
+        StageState(const Stage& stage, const EngineOptions& options, std::uint32_t blocks);
+
+        Device& device;
+        const Mistral& model;
+        KvCache cache;
+        Stream stream;  // goes first: it waits for what still uses the cache
+    };
+
     std::vector<Outcome> compute(std::span<const Work> work);
     void run(std::span<const Piece> pieces, std::span<const Work> work,
              std::vector<Outcome>& outcomes);
+    Tensor run_layers(StageState& stage, const Batch& batch, const std::vector<float>& handed_on);
+    [[noreturn]] void throw_broken();
 
-    Device& device_;
-    const Mistral& model_;
     EngineOptions options_;
-    KvCache cache_;
-    Stream stream_;  // goes first: it waits for what still uses the cache
+    BlockPool blocks_;
+    std::vector<std::unique_ptr<StageState>> stages_;
 };
 
 // New tokens in a step unless the options say otherwise.
 std::uint32_t default_prefill_chunk(const Config& config, const DeviceInfo& device);
 
-// Scratch of the widest step, which an Engine reserves.
+// Scratch of the widest step, which an Engine reserves on the device of a share.
 std::uint64_t scratch_bytes(const Config& config, const EngineOptions& options,
-                            const DeviceInfo& device);
+                            const DeviceInfo& device, const Share& share = {});
 
 }  // namespace assay

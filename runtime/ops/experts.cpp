@@ -97,6 +97,36 @@ Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const Expert
     return r;
 }
 
+void fetch_experts(Stream& s, const ExpertPool& pool, std::uint32_t layer, const Tensor& store,
+                   const Routing& routing) {
+    const std::uint32_t experts = store.rows(), words = store.row_size();
+    constexpr std::uint32_t workgroup = 256;
+    const std::uint32_t columns =
+        std::min(ceil_div(words, workgroup * shader::copied_words), most_groups);
+    const Tensor copies = s.scratch(experts, 2), groups = s.scratch(1, 3);
+    s.dispatch(kernels::fetch().specialize(std::min(64u, workgroup), experts),
+               {.chosen = routing.chosen,
+                .slot_of = pool.slot_of,
+                .owner = pool.owner,
+                .used = pool.used,
+                .counters = pool.counters,
+                .copies = copies,
+                .groups = groups,
+                .rows = static_cast<std::uint32_t>(routing.chosen.size()),
+                .first = layer * pool.slot_of.row_size(),
+                .pool_slots = pool.slots.rows(),
+                .columns = columns},
+               Grid{});
+    // How many there are to copy is not known here; a step for one token rarely misses them all.
+    s.dispatch(kernels::copy().specialize(workgroup),
+               {.copies = copies,
+                .store = store,
+                .pool = pool.slots,
+                .words = words,
+                .slot_words = pool.slots.row_size()},
+               groups, {.bytes = 8.0 * words, .flops = 0});
+}
+
 Tensor experts_up(Stream& s, const ExpertWeights& w, const Tensor& x, const Routing& routing) {
     if (w.interleaved()) return run(s, w.w1, x, routing, Routing::up, shader::epilogue_swiglu);
     return silu_mul(s, run(s, w.w1, x, routing, Routing::up, shader::epilogue_store),

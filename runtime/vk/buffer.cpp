@@ -36,15 +36,16 @@ VmaAllocationCreateInfo placement(Memory memory) {
     VmaAllocationCreateInfo info{};
     // Kernels read uploads as they lie, so these belong in device memory that the host can map,
     // where there is such.
-    info.usage = memory == Memory::download ? VMA_MEMORY_USAGE_AUTO_PREFER_HOST
-                                            : VMA_MEMORY_USAGE_AUTO_PREFER_DEVICE;
+    info.usage = memory == Memory::download || memory == Memory::host
+                     ? VMA_MEMORY_USAGE_AUTO_PREFER_HOST
+                     : VMA_MEMORY_USAGE_AUTO_PREFER_DEVICE;
     if (memory == Memory::device)
         info.requiredFlags =
             VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;  // or fail: never the host's instead
     if (memory == Memory::upload)
         info.flags = VMA_ALLOCATION_CREATE_MAPPED_BIT |
                      VMA_ALLOCATION_CREATE_HOST_ACCESS_SEQUENTIAL_WRITE_BIT;
-    if (memory == Memory::download)
+    if (memory == Memory::download || memory == Memory::host)
         info.flags =
             VMA_ALLOCATION_CREATE_MAPPED_BIT | VMA_ALLOCATION_CREATE_HOST_ACCESS_RANDOM_BIT;
     if (memory != Memory::device) info.requiredFlags = VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;

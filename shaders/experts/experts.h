@@ -38,5 +38,40 @@ struct CombineParams {
     uint dim;
 };
 
+// An expert that is to be copied to a slot.
+struct ExpertCopy {
+    uint expert;
+    uint slot;
+};
+POINTER(ExpertCopy, 4)
+
+SHARED_CONSTANT no_slot = 0xffffffff;
+SHARED_CONSTANT counter_clock = 0;   // indices into counters
+SHARED_CONSTANT counter_hits = 1;    // experts that were wanted and in a slot
+SHARED_CONSTANT counter_misses = 2;  // and those that were not
+SHARED_CONSTANT copied_words = 16;   // by one invocation
+
+struct FetchParams {
+    In(uint) chosen;         // (rows): the expert of each routed row
+    InOut(uint) slot_of;     // (experts of all layers that share the pool): its slot, or no_slot
+    InOut(uint) owner;       // (pool_slots): index into slot_of, or no_slot
+    InOut(uint) used;        // (pool_slots): when it was last used, by the clock
+    InOut(uint) counters;
+    Out(ExpertCopy) copies;  // (experts): what is to be copied
+    Out(uint) groups;        // (3): workgroups of the copy: columns x copies x 1
+    uint rows;
+    uint first;              // of the layer's experts in slot_of
+    uint pool_slots;         // at least as many as a layer has experts
+    uint columns;
+};
+
+struct CopyParams {
+    In(ExpertCopy) copies;
+    In(uint) store;   // (experts, words) in host memory
+    Out(uint) pool;   // (pool_slots, slot_words)
+    uint words;       // of an expert of this layer
+    uint slot_words;  // of a slot: the largest expert's
+};
+
 SHARED_END
 #endif

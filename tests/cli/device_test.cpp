@@ -55,7 +55,7 @@ TEST(Info, DescribesAModelWithAndWithoutADevice) {
         const Json info = Json::parse(ran.output);
         EXPECT_EQ(info["config"]["vocab_size"], 2560);
         EXPECT_GT(info["formats"]["q8_0"]["bytes"], 3'000'000);
-        const Json& plan = info["memory_plan"];
+        const Json& plan = info["memory_plan"]["shares"][0];
         EXPECT_GT(plan["weights_bytes"], info["formats"]["q8_0"]["bytes"]);
         // Keys and values, 4 layers, 4 heads of 32 in f16.
         EXPECT_EQ(plan["kv_cache_bytes"], 2 * 4 * 4 * 32 * 2 * 512);
@@ -243,6 +243,27 @@ TEST_P(Logits, AreTheReferences) {
                 << "position " << prompt->positions[row];
     for (std::size_t i = 0; i < vocabulary; ++i)
         ASSERT_NEAR(last[i], all[all.size() - vocabulary + i], tolerance);
+}
+
+// The same bits, however the model lies.
+TEST(Logits, AreTheSameOnTwoDevicesAndWithExpertsInHostMemory) {
+    const TemporaryFolder folder;
+    const auto ids = folder.write("ids.json", "[1, 5, 7, 11, 13, 17, 19, 23]");
+    const auto logits = [&](std::vector<std::string> options) {
+        const auto output = folder.path() / "out";
+        options.insert(options.begin(), {"logits", "--model",
+                                         data("gguf/c_mixtral_4x_top2/c_mixtral_4x_top2.Q8_0.gguf"),
+                                         "--tokens", ids, "-o", output});
+        const Ran ran = run_assay(options);
+        EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+        return read_file(output);
+    };
+    const std::string plain = logits({});
+    EXPECT_FALSE(plain.empty());
+    EXPECT_EQ(logits({"--devices", "0,0"}), plain);
+    EXPECT_EQ(logits({"--experts-on", "host"}), plain);
+    const Ran both = run_assay({"info", demo_file(), "--device", "0", "--devices", "0,0"});
+    EXPECT_EQ(both.exit_code, 2) << both.errors;
 }
 
 TEST(LogitsErrors, TokensTheModelLacksLeaveTheFileAsItWas) {

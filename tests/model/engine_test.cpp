@@ -200,7 +200,9 @@ TEST(Engine, RefusesACacheThatDoesNotSuitTheHeads) {
     test::expect_error([&] { Engine(test::device(), tiny.loaded->model, options); },
                        {"KV cache", "head_dim is 16", "q8_0", "32"});
     test::expect_error(
-        [&] { plan_memory(tiny.loaded->checkpoint, options, test::device().info(), 0); },
+        [&] {
+            plan_memory(tiny.loaded->checkpoint, options, Place{test::device().info(), 0});
+        },
         {"KV cache", "head_dim is 16", "q8_0", "32"});
 }
 
@@ -258,7 +260,7 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
     test::write_checkpoint(model, folder.path());
     Device device;
     const Checkpoint checkpoint(folder.path());
-    const MemoryPlan plan = plan_memory(checkpoint, options, device.info(), device.free_bytes());
+    const MemoryPlan plan = plan_memory(checkpoint, options, {device.info(), device.free_bytes()});
     EXPECT_TRUE(plan.fits());
 
     const std::uint64_t before = device.allocated_bytes();
@@ -286,7 +288,7 @@ TEST(MemoryPlan, CountsTheCacheInItsFormat) {
     // Keys and values of 2 layers with 2 heads of 64 at 100 positions, which are 7 blocks of 16.
     constexpr std::uint64_t elements = 2 * 2 * 2 * 64 * 7 * 16;
     const auto cache_bytes = [&](Cache kv) {
-        return plan_memory(checkpoint, {.kv = kv, .context = 100}, {}, 0).kv_cache;
+        return plan_memory(checkpoint, {.kv = kv, .context = 100}, Place{}).kv_cache;
     };
     EXPECT_EQ(cache_bytes(Cache::f32), elements * 4);
     EXPECT_EQ(cache_bytes(Cache::f16), elements * 2);
@@ -298,9 +300,9 @@ TEST(MemoryPlan, RefusesWithTheNumbers) {
                           .kv_cache = 500'000'000,
                           .scratch = 100'000'000,
                           .free = 4'000'000'000};
-    DeviceInfo device;
-    device.name = "Small GPU";
-    test::expect_error([&] { require_fit(plan, {.context = 4096}, device); },
+    Place place;
+    place.device.name = "Small GPU";
+    test::expect_error([&] { require_fit({plan}, {.context = 4096}, {place}); },
                        {"4.7 GB", "4.0 GB", "Small GPU", "4096 tokens", "--context"});
 }
 

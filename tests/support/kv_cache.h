@@ -117,8 +117,7 @@ private:
         const std::byte* const bytes = buffer.host().data();
         const Place at = place(slot, head, i);
         if (format_ == Cache::f32) return read<float>(bytes + at.element);
-        if (format_ == Cache::f16)
-            return half_to_float(read<std::uint16_t>(bytes + at.element));
+        if (format_ == Cache::f16) return half_to_float(read<std::uint16_t>(bytes + at.element));
         return half_to_float(read<std::uint16_t>(bytes + at.scale)) *
                static_cast<float>(read<std::int8_t>(bytes + at.element));
     }
