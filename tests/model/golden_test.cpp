@@ -192,8 +192,13 @@ TEST_P(GgufGolden, DefaultConfigurationStaysClose) {
 
 INSTANTIATE_TEST_SUITE_P(All, GgufGolden,
                          testing::Values("a_mistral_gqa.Q8_0", "a_mistral_gqa.Q6_K",
-                                         "a_mistral_gqa.Q4_0", "c_mixtral_4x_top2.F16",
-                                         "c_mixtral_4x_top2.Q8_0"),
+                                         "a_mistral_gqa.Q5_K_M", "a_mistral_gqa.Q4_K_M",
+                                         "a_mistral_gqa.Q4_0", "a_mistral_gqa.Q3_K_M",
+                                         "a_mistral_gqa.Q2_K", "a_mistral_gqa.IQ4_XS",
+                                         "c_mixtral_4x_top2.F16", "c_mixtral_4x_top2.Q8_0",
+                                         "c_mixtral_4x_top2.Q5_K_M", "c_mixtral_4x_top2.Q4_K_M",
+                                         "c_mixtral_4x_top2.Q3_K_M", "c_mixtral_4x_top2.IQ4_XS",
+                                         "moe_kquant.Q4_K_M"),
                          [](const auto& test) {
                              std::string name = test.param;
                              std::ranges::replace(name, '.', '_');
