@@ -18,7 +18,7 @@ CLI::Validator one_of(std::vector<std::string> names);
 struct RunOptions {
     std::string model;
     std::string quantize, quantize_cache;  // "": the model as it is; the user's cache folder
-    std::vector<std::string> devices;  // as --device takes them; none: the fastest
+    std::vector<std::string> devices;      // as --device takes them; none: the fastest
     bool experts_on_host = false;
     std::uint32_t context = 0;  // 0: what the model takes, at most default_context
     Cache kv = Cache::f16;
