@@ -85,12 +85,18 @@ struct Results {
     }
 };
 
-// What writing one token reads: every weight once, of the embedding a single row.
+// What writing one token reads: every weight once, of the embedding a single row, of the experts
+// those that the token is routed to.
 std::uint64_t weights_read_per_token(const Checkpoint& checkpoint) {
-    std::uint64_t bytes = 0;
+    const Config& config = checkpoint.config();
+    std::uint64_t bytes = 0, expert_bytes = 0;
     for (const FileTensor& tensor : checkpoint.tensors())
-        if (tensor.name != "model.embed_tokens.weight" || checkpoint.config().tie_word_embeddings)
+        if (tensor.name.find(".experts.") != std::string::npos)
+            expert_bytes += tensor.data.size();
+        else if (tensor.name != "model.embed_tokens.weight" || config.tie_word_embeddings)
             bytes += tensor.data.size();
+    if (expert_bytes != 0)
+        bytes += expert_bytes / config.num_local_experts * config.num_experts_per_tok;
     return bytes;
 }
 

@@ -299,5 +299,15 @@ TEST(Bench, MeasuresAModel) {
     EXPECT_GT(results["host_peak_bytes"], 0);
 }
 
+TEST(Bench, CountsTheExpertsThatATokenReads) {
+    const Ran ran = run_assay({"bench", "model", "--model", data("hf/c_mixtral_4x_top2/model"),
+                               "--prompt", "4", "--generate", "2", "--repeats", "1", "--json"});
+    ASSERT_EQ(ran.exit_code, 0) << ran.errors;
+    const Json results = Json::parse(ran.output);
+    // Without the embedding's 131072 and two of the four experts, which have 393216 in all.
+    EXPECT_EQ(results["model"]["bytes"], 855296);
+    EXPECT_EQ(results["bytes_read_per_token"], 855296 - 131072 - 393216 / 2);
+}
+
 }  // namespace
 }  // namespace assay::test
