@@ -77,8 +77,11 @@ void Mistral::feed_forward(Stream& s, const Experts& w, const Tensor& h, const T
     if (w.store.address)
         fetch_experts(s, weights_.pools[w.pool], w.layer_in_pool, w.store, routing);
     Tensor up = experts_up(s, w.weights, h, routing);  // (T * E, intermediate_size)
-    if (batch.observer) batch.observer->input(s, w.weights.w1, h, routing);
-    if (batch.observer) batch.observer->input(s, w.weights.w2, up, routing);
+    if (batch.observer) {
+        batch.observer->input(s, w.weights.w1, h, routing);
+        batch.observer->input(s, w.weights.w3, h, routing);
+        batch.observer->input(s, w.weights.w2, up, routing);
+    }
     combine_add(s, experts_down(s, w.weights, up, routing), routing, x);
 }
 

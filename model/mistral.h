@@ -79,11 +79,12 @@ WeightBytes weight_bytes(const Checkpoint& checkpoint, std::uint32_t context,
 // and angles.
 std::vector<float> rope_angles(const Config& config, std::uint32_t context);
 
-// Sees what goes through a forward pass, while it is recorded.
+// Sees what goes through a forward pass, while it is recorded. Weights are those of
+// Mistral::weights().
 class ForwardObserver {
 public:
     virtual ~ForwardObserver() = default;
-    // x (T, in_dim) is about to be multiplied by w.
+    // x (T, in_dim) is about to be multiplied by w, which is empty where another holds its rows.
     virtual void input(Stream&, const Weight& /*w*/, const Tensor& /*x*/) {}
     // The same for weights of experts: x has a row per token or per routed row.
     virtual void input(Stream&, const WeightStack& /*w*/, const Tensor& /*x*/,

@@ -66,6 +66,14 @@ void fetch_experts(Stream&, const ExpertPool& pool, std::uint32_t layer, const T
 // x += the sum of each token's routed rows of y, times their weights.
 void combine_add(Stream&, const Tensor& y, const Routing& routing, const Tensor& x);
 
+// Adds the squares of each column of x (rows, dim) to sums (1, dim), and the number of rows to
+// counts (1), u32.
+void add_squares(Stream&, const Tensor& x, const Tensor& sums, const Tensor& counts);
+// The same for each expert's routed rows: sums (experts, dim), counts (experts). x has a row per
+// token, which counts once for each expert that the token runs, or a row per routed row.
+void add_squares(Stream&, const Tensor& x, const Routing& routing, const Tensor& sums,
+                 const Tensor& counts);
+
 // One layer's keys and values, each (blocks, kv_heads, block_slots, head_dim) in the cache's
 // format.
 struct KeysValues {

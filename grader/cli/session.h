@@ -29,6 +29,7 @@ public:
     const Config& config() const { return checkpoint_.config(); }
     const std::vector<std::unique_ptr<Device>>& devices() const { return devices_; }
     Engine& engine() { return engine_; }
+    const std::vector<Mistral>& models() const { return models_; }  // a share for each device
     // A share of the model for each device.
     const std::vector<MemoryPlan>& plans() const { return plans_; }
 

@@ -88,6 +88,9 @@ public:
     // full, or when a logit asked for is not a number; every sequence is then as before.
     std::vector<Outcome> step(std::span<const Work> work);
 
+    // In place of the options' observer, from the next step on; null for none.
+    void observe(ForwardObserver* observer) { options_.observer = observer; }
+
     const Config& config() const { return stages_.front()->model.config(); }
     const EngineOptions& options() const { return options_; }
     Stream& stream(std::size_t stage = 0) { return stages_[stage]->stream; }

@@ -10,14 +10,21 @@ namespace {
 using Vector = std::vector<double>;
 using Rows = std::vector<Vector>;
 
-Rows linear(const std::vector<float>& weight, const Rows& x) {
-    const std::size_t in = x.front().size(), out = weight.size() / in;
-    Rows y(x.size(), Vector(out));
-    for (std::size_t t = 0; t < x.size(); ++t)
-        for (std::size_t o = 0; o < out; ++o)
-            for (std::size_t i = 0; i < in; ++i) y[t][o] += weight[o * in + i] * x[t][i];
-    return y;
-}
+// x w^T, seen by whom it may concern.
+struct Linear {
+    const OnInput& on_input;
+
+    Rows operator()(const std::vector<float>& weight, const Rows& x) const {
+        const std::size_t in = x.front().size(), out = weight.size() / in;
+        Rows y(x.size(), Vector(out));
+        for (std::size_t t = 0; t < x.size(); ++t) {
+            if (on_input) on_input(weight, x[t]);
+            for (std::size_t o = 0; o < out; ++o)
+                for (std::size_t i = 0; i < in; ++i) y[t][o] += weight[o * in + i] * x[t][i];
+        }
+        return y;
+    }
+};
 
 Rows normalised(const Rows& x, const std::vector<float>& weight, double eps) {
     Rows y = x;
@@ -86,7 +93,7 @@ struct FeedForward {
 };
 
 // w2 (silu(w1 h) * w3 h)
-Rows feed_forward(const FeedForward& w, const Rows& h) {
+Rows feed_forward(const Linear& linear, const FeedForward& w, const Rows& h) {
     Rows gate = linear(w.w1, h);
     const Rows up = linear(w.w3, h);
     for (std::size_t t = 0; t < gate.size(); ++t)
@@ -97,8 +104,8 @@ Rows feed_forward(const FeedForward& w, const Rows& h) {
 
 // Mixtral (arXiv:2401.04088): the sum over the k experts of greatest logits, weighted by a softmax
 // over those logits alone.
-Rows mixture(const std::vector<float>& gate, const std::vector<FeedForward>& experts, std::size_t k,
-             const Rows& h) {
+Rows mixture(const Linear& linear, const std::vector<float>& gate,
+             const std::vector<FeedForward>& experts, std::size_t k, const Rows& h) {
     Rows y;
     const Rows logits = linear(gate, h);
     for (std::size_t t = 0; t < h.size(); ++t) {
@@ -112,7 +119,7 @@ Rows mixture(const std::vector<float>& gate, const std::vector<FeedForward>& exp
         Vector row(h[t].size());
         for (std::size_t i = 0; i < k; ++i) {
             const double weight = std::exp(logits[t][order[i]] - logits[t][order[0]]) / sum;
-            const Rows part = feed_forward(experts[order[i]], {h[t]});
+            const Rows part = feed_forward(linear, experts[order[i]], {h[t]});
             for (std::size_t j = 0; j < row.size(); ++j) row[j] += weight * part[0][j];
         }
         y.push_back(std::move(row));
@@ -122,7 +129,9 @@ Rows mixture(const std::vector<float>& gate, const std::vector<FeedForward>& exp
 
 }  // namespace
 
-std::vector<double> forward(const test::TinyModel& model, std::span<const std::uint32_t> tokens) {
+std::vector<double> forward(const test::TinyModel& model, std::span<const std::uint32_t> tokens,
+                            const OnInput& on_input) {
+    const Linear linear{on_input};
     const auto& config = model.config;
     const auto weight = [&](const std::string& name) -> const std::vector<float>& {
         return model.weights.at(name + ".weight");
@@ -162,10 +171,11 @@ std::vector<double> forward(const test::TinyModel& model, std::span<const std::u
                 {weight(expert + ".w1"), weight(expert + ".w2"), weight(expert + ".w3")});
         }
         add(x, experts.empty()
-                   ? feed_forward({weight(layer + "mlp.gate_proj"), weight(layer + "mlp.down_proj"),
+                   ? feed_forward(linear,
+                                  {weight(layer + "mlp.gate_proj"), weight(layer + "mlp.down_proj"),
                                    weight(layer + "mlp.up_proj")},
                                   h)
-                   : mixture(weight(layer + "block_sparse_moe.gate"), experts,
+                   : mixture(linear, weight(layer + "block_sparse_moe.gate"), experts,
                              config.at("num_experts_per_tok"), h));
     }
     const bool tied = config.at("tie_word_embeddings");

@@ -36,6 +36,15 @@ struct Routes {
 };
 Routes route(std::span<const float> logits, std::size_t experts, std::size_t top_k);
 
+// The squares of each column of x, summed over the routed rows of each expert: chosen (routed rows)
+// holds their experts, and the routed rows share the rows of x evenly, in turn.
+struct Squares {
+    std::vector<double> sums;           // (experts, dim)
+    std::vector<std::uint32_t> counts;  // (experts): rows summed up
+};
+Squares squares(std::span<const float> x, std::size_t dim, std::span<const std::uint32_t> chosen,
+                std::size_t experts);
+
 // Turns elements i and i + head_dim / 2 of each head of x (rows, heads, head_dim) by the angle of
 // the row's position. angles (positions, head_dim / 2, 2) holds cosines and sines.
 Expected rotate(std::span<const float> x, std::size_t heads, std::size_t head_dim,
