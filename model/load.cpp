@@ -383,15 +383,16 @@ WeightBytes weight_bytes(const Checkpoint& checkpoint, std::uint32_t context, co
         (on_host && expert ? bytes.host : bytes.device) +=
             tensor.shape.size() == 1 ? words(tensor.columns()) : padded_bytes(tensor);
     }
-    if (!on_host) {
+    if (on_host) {
+        const PoolPlan plan = plan_pools(checkpoint, share);
+        bytes.expert_slot = plan.slot_bytes;
+        bytes.device += plan.pools * (Uploader::aligned(plan.slots_each * plan.slot_bytes) +
+                                      words(plan.layers_each * table_words(config)) +
+                                      2 * words(plan.slots_each) + words(3));
+    } else {
         bytes.device += (share.end(config) - share.first_layer) * words(config.num_local_experts);
-        return bytes;
     }
-    const PoolPlan plan = plan_pools(checkpoint, share);
-    bytes.expert_slot = plan.slot_bytes;
-    bytes.device += plan.pools * (Uploader::aligned(plan.slots_each * plan.slot_bytes) +
-                                  words(plan.layers_each * table_words(config)) +
-                                  2 * words(plan.slots_each) + words(3));
+    if (bytes.device > Uploader::block_bytes) bytes.device += Uploader::block_bytes;
     return bytes;
 }
 

@@ -6,8 +6,6 @@
 namespace assay {
 namespace {
 
-constexpr std::uint64_t block_bytes =
-    512ull << 20;  // weights lie in blocks of this size, or of their own if larger
 constexpr std::uint64_t staging_bytes = 16ull << 20;
 constexpr std::uint64_t alignment = 256;
 
@@ -19,14 +17,21 @@ std::uint64_t Uploader::aligned(std::uint64_t bytes) {
 
 std::uint64_t Uploader::place(std::vector<Buffer>& memory, std::uint64_t bytes) {
     bytes = aligned(bytes);
-    if (memory.empty() || used_ + bytes > memory.back().bytes()) {
-        // Blocks are as large as what is still to come, at most block_bytes.
-        memory.emplace_back(device_, std::max(bytes, std::min(block_bytes, remaining_)),
-                            Memory::device, "weights");
+    const std::uint64_t left = remaining_;
+    remaining_ -= std::min(remaining_, bytes);
+    // What is large has a buffer of its own, so that no block ends half empty.
+    if (bytes > block_bytes / 8)
+        return memory
+            .emplace(memory.end() - (block_open_ ? 1 : 0), device_, bytes, Memory::device,
+                     "weights")
+            ->address();
+    if (!block_open_ || used_ + bytes > memory.back().bytes()) {
+        memory.emplace_back(device_, std::max(bytes, std::min(block_bytes, left)), Memory::device,
+                            "weights");
+        block_open_ = true;
         used_ = 0;
     }
     used_ += bytes;
-    remaining_ -= std::min(remaining_, bytes);
     return memory.back().address() + used_ - bytes;
 }
 

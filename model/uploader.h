@@ -22,7 +22,7 @@ public:
 
     // Of what place() will be asked for in all.
     void expect(std::uint64_t bytes) { remaining_ = bytes; }
-    // Room for what follows, in the last block of `memory` or a new one.
+    // Room for what follows, in the open block, the last of `memory`, or a new one.
     std::uint64_t place(std::vector<Buffer>& memory, std::uint64_t bytes);
 
     // The tensors' rows become those of `to`: of two tensors they alternate. head_dim as in
@@ -37,6 +37,8 @@ public:
     void finish() { stream_.wait(); }
 
     static std::uint64_t aligned(std::uint64_t bytes);  // as place() rounds
+    // Small weights share blocks of this size; the last one may stay as good as empty.
+    static constexpr std::uint64_t block_bytes = 64ull << 20;
 
 private:
     struct Slot {
@@ -50,6 +52,7 @@ private:
     std::array<Slot, 2> ring_;
     std::size_t next_ = 0;
     Stream stream_;  // its destructor waits for what still reads the ring
+    bool block_open_ = false;
     std::uint64_t used_ = 0, remaining_ = 0, done_ = 0, total_;
     const LoadProgress& progress_;
 };
