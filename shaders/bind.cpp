@@ -5,7 +5,9 @@
 //   bind_params <bindings.glsl> <shared header>...
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <regex>
+#include <sstream>
 #include <string>
 
 int main(int argc, char** argv) {
@@ -16,7 +18,7 @@ int main(int argc, char** argv) {
     const std::regex struct_line(R"(struct (\w+) \{)");
     const std::regex pointer_line(R"(\s*(In|Out|InOut)\((\w+)\) (\w+);.*)");
 
-    std::ofstream out(argv[1]);
+    std::ostringstream out;
     for (int i = 2; i < argc; ++i) {
         std::ifstream in(argv[i]);
         bool inside = false;
@@ -41,5 +43,8 @@ int main(int argc, char** argv) {
             }
         }
     }
-    return out.good() ? 0 : 1;
+    // A file that stays as it is keeps its time, and the kernels need not be compiled anew.
+    std::ifstream old(argv[1]);
+    if (std::string(std::istreambuf_iterator<char>(old), {}) == out.str()) return 0;
+    return std::ofstream(argv[1]) << out.str() ? 0 : 1;
 }
