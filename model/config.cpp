@@ -115,6 +115,7 @@ public:
                 fail(key, "token ids are needed");
             ids.push_back(id.get<std::uint32_t>());
         }
+        if (ids.empty()) fail(key, "at least one id is needed");
         return ids;
     }
 

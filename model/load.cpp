@@ -75,8 +75,8 @@ ExpertLayout expert_layout(const Checkpoint& checkpoint, std::uint32_t layer) {
     return layout;
 }
 
-// Slots are cut into pools since 32-bit indices, and many drivers' buffers, end at 4 GiB; each pool
-// serves as many layers as it has its part of the slots.
+// Slots are cut into pools since many drivers' buffers end at 4 GiB; each serves some of the
+// layers.
 constexpr std::uint64_t pool_bytes = 2'000'000'000;
 
 // Words of a layer's row in the table that says where its experts are: it can be bound by itself.
@@ -85,7 +85,8 @@ std::uint32_t table_words(const Config& config) {
 }
 
 struct PoolPlan {
-    std::uint32_t pools = 0, slots_each = 0, layers_each = 0;
+    std::uint32_t layers = 0;  // of the share, spread evenly over the pools
+    std::uint32_t pools = 0, slots_each = 0, layers_each = 0 /* at most */;
     std::uint64_t slot_bytes = 0;
 };
 
@@ -94,15 +95,20 @@ PoolPlan plan_pools(const Checkpoint& checkpoint, const Share& share) {
     PoolPlan plan;
     for (std::uint32_t layer = share.first_layer; layer < share.end(config); ++layer)
         plan.slot_bytes = std::max(plan.slot_bytes, expert_layout(checkpoint, layer).bytes);
-    const std::uint32_t layers = share.end(config) - share.first_layer;
-    const std::uint32_t slots =
-        std::clamp(share.expert_slots, config.num_local_experts, layers * config.num_local_experts);
+    plan.layers = share.end(config) - share.first_layer;
+    const std::uint32_t slots = std::clamp(share.expert_slots, config.num_local_experts,
+                                           plan.layers * config.num_local_experts);
     // A step may want every expert of a layer at once, so a pool has that many slots at least.
     const auto most = static_cast<std::uint32_t>(
         std::max<std::uint64_t>(pool_bytes / plan.slot_bytes, config.num_local_experts));
-    plan.pools = std::min((slots + most - 1) / most, slots / config.num_local_experts);
-    plan.slots_each = slots / plan.pools;
-    plan.layers_each = (layers + plan.pools - 1) / plan.pools;
+    // Layers whose part of the slots fills a pool.
+    const auto layers_full = std::max<std::uint32_t>(
+        static_cast<std::uint32_t>(std::uint64_t{most} * plan.layers / slots), 1);
+    plan.pools =
+        std::min((plan.layers + layers_full - 1) / layers_full, slots / config.num_local_experts);
+    plan.layers_each = (plan.layers + plan.pools - 1) / plan.pools;
+    plan.slots_each =
+        std::min({slots / plan.pools, most, plan.layers_each * config.num_local_experts});
     return plan;
 }
 
@@ -217,8 +223,10 @@ private:
         const std::uint32_t count = config_.num_local_experts;
         const ExpertLayout layout = expert_layout(checkpoint_, experts.layer);
         const std::uint32_t index = experts.layer - share_.first_layer;
-        experts.pool = index / pools_.layers_each;
-        experts.layer_in_pool = index % pools_.layers_each;
+        experts.pool = index * pools_.pools / pools_.layers;
+        const std::uint32_t first_of_pool =
+            (experts.pool * pools_.layers + pools_.pools - 1) / pools_.pools;
+        experts.layer_in_pool = index - first_of_pool;
         const Buffer& store = weights_.host_memory.emplace_back(
             device_, layout.bytes * count, Memory::host,
             "experts of layer " + std::to_string(experts.layer) + " in host memory");
@@ -376,12 +384,15 @@ WeightBytes weight_bytes(const Checkpoint& checkpoint, std::uint32_t context, co
     const Config& config = checkpoint.config();
     const auto words = [](std::uint64_t count) { return Uploader::aligned(count * 4); };
     WeightBytes bytes{.device = words(std::uint64_t{context} * config.head_dim)};
+    std::uint64_t small = 0;
     const bool on_host = share.expert_slots != 0 && config.num_local_experts != 0;
     for (const FileTensor& tensor : checkpoint.tensors()) {
         if (!takes(share, tensor, config)) continue;
         const bool expert = tensor.name.find(".experts.") != std::string::npos;
-        (on_host && expert ? bytes.host : bytes.device) +=
+        const std::uint64_t size =
             tensor.shape.size() == 1 ? words(tensor.columns()) : padded_bytes(tensor);
+        (on_host && expert ? bytes.host : bytes.device) += size;
+        if (size <= Uploader::block_bytes / 8) small += size;
     }
     if (on_host) {
         const PoolPlan plan = plan_pools(checkpoint, share);
@@ -392,7 +403,8 @@ WeightBytes weight_bytes(const Checkpoint& checkpoint, std::uint32_t context, co
     } else {
         bytes.device += (share.end(config) - share.first_layer) * words(config.num_local_experts);
     }
-    if (bytes.device > Uploader::block_bytes) bytes.device += Uploader::block_bytes;
+    // Blocks of small weights may end with room that is too small for the next one.
+    if (bytes.device > Uploader::block_bytes) bytes.device += Uploader::block_bytes + small / 8;
     return bytes;
 }
 

@@ -9,7 +9,7 @@ namespace assay {
 namespace {
 
 constexpr std::uint64_t transfer_bytes =
-    64'000'000;  // two staging buffers of 16 MiB; an upload and a download block
+    64ull << 20;  // two staging buffers of 16 MiB; an upload and a download block
 
 }  // namespace
 
@@ -59,7 +59,7 @@ std::vector<MemoryPlan> split(const Checkpoint& checkpoint, const EngineOptions&
         };
         std::uint32_t layers = left == 0 ? most : 1;  // each has one at least
         while (left != 0 && layers < most &&
-               static_cast<double>(plan(layers + 1).total()) <=
+               static_cast<double>(plan(layers + 1).needed()) <=
                    fill * static_cast<double>(places[i].free_bytes))
             ++layers;
         plans.push_back(plan(layers));
@@ -71,7 +71,7 @@ std::vector<MemoryPlan> split(const Checkpoint& checkpoint, const EngineOptions&
 double fullest(const std::vector<MemoryPlan>& plans) {
     double most = 0;
     for (const MemoryPlan& plan : plans)
-        most = std::max(most, static_cast<double>(plan.total()) /
+        most = std::max(most, static_cast<double>(plan.needed()) /
                                   std::max(static_cast<double>(plan.free), 1.0));
     return most;
 }
@@ -81,6 +81,7 @@ double fullest(const std::vector<MemoryPlan>& plans) {
 std::vector<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const EngineOptions& options,
                                     const std::vector<Place>& places, bool experts_on_host) {
     const Config& config = checkpoint.config();
+    experts_on_host = experts_on_host && config.num_local_experts != 0;
     if (places.size() > config.num_hidden_layers)
         throw Error(std::to_string(places.size()) + " devices asked for, the model has " +
                     std::to_string(config.num_hidden_layers) + " layers to split");
@@ -90,16 +91,21 @@ std::vector<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const EngineOp
         auto plans = split(checkpoint, options, places, experts_on_host, 1.0 * step / steps);
         if (fullest(plans) < fullest(best)) best = std::move(plans);
     }
-    if (!experts_on_host || config.num_local_experts == 0) return best;
+    if (!experts_on_host) return best;
     for (std::size_t i = 0; i < best.size(); ++i) {
         const Share& share = best[i].share;
         const std::uint64_t slot = weight_bytes(checkpoint, options.context, share).expert_slot;
-        const std::uint64_t room = best[i].fits() ? best[i].free - best[i].total() : 0;
+        const std::uint64_t room = best[i].fits() ? best[i].free - best[i].needed() : 0;
         Share filled = share;
         filled.expert_slots = static_cast<std::uint32_t>(
             std::min<std::uint64_t>(config.num_local_experts + room / slot,
                                     std::uint64_t{share.layers} * config.num_local_experts));
         best[i] = plan_memory(checkpoint, options, places[i], filled);
+        // Tables grow with the slots.
+        while (!best[i].fits() && filled.expert_slots > config.num_local_experts) {
+            --filled.expert_slots;
+            best[i] = plan_memory(checkpoint, options, places[i], filled);
+        }
     }
     return best;
 }
@@ -113,12 +119,14 @@ void require_fit(const std::vector<MemoryPlan>& plans, const EngineOptions& opti
             (plans.size() == 1
                  ? std::string("the model")
                  : "its share of " + std::to_string(plan.share.layers) + " layers of the model") +
-            " needs " + bytes_text(plan.total()) + " (weights " + bytes_text(plan.weights) +
+            " needs " + bytes_text(plan.needed()) + " (weights " + bytes_text(plan.weights) +
             ", KV cache " + bytes_text(plan.kv_cache) + " for " + std::to_string(options.context) +
-            " tokens, scratch " + bytes_text(plan.scratch + plan.transfers) + "), " +
+            " tokens, scratch " + bytes_text(plan.scratch + plan.transfers) +
+            (plan.unified && plan.host ? ", experts " + bytes_text(plan.host) : "") + "), " +
             places[i].device.name + " has " + bytes_text(plan.free) +
-            " free: take a smaller weight format, a shorter --context, another --device, "
-            "several --devices or, for a mixture of experts, --experts-on host");
+            " free: take a smaller weight format, a shorter --context" +
+            (plans.size() == 1 ? ", another --device or several --devices" : "") +
+            (plan.host == 0 ? " or, for a mixture of experts, --experts-on host" : ""));
     }
 }
 

@@ -16,9 +16,11 @@ struct MemoryPlan {
     std::uint64_t transfers = 0;  // staging of weights; tokens in, logits out
     std::uint64_t free = 0;       // what the device has
     std::uint64_t host = 0;       // experts in host memory
+    bool unified = false;         // the device's memory is the host's
 
     std::uint64_t total() const { return weights + kv_cache + scratch + transfers; }
-    bool fits() const { return total() <= free; }
+    std::uint64_t needed() const { return total() + (unified ? host : 0); }  // of `free`
+    bool fits() const { return needed() <= free; }
 };
 
 // A device that is to hold a share of a model.

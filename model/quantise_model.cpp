@@ -70,9 +70,11 @@ public:
 
 private:
     void weigh(const ImportanceFile& importance) {
+        bool used = false;
         for (std::size_t i = 0; i < tensors_.size(); ++i) {
             const auto found = importance.tensors.find(tensors_[i].name);
             if (found == importance.tensors.end()) continue;
+            used = true;
             importance_[i] = importance_of(found->second);
             const std::uint64_t expected = tensors_[i].parts.size() * tensors_[i].columns();
             if (importance_[i].size() != expected)
@@ -80,6 +82,11 @@ private:
                             std::to_string(importance_[i].size()) + " columns, the model has " +
                             std::to_string(expected));
         }
+        if (!used)
+            throw Error("the importance file names none of the model's tensors" +
+                        (importance.tensors.empty()
+                             ? std::string()
+                             : ", its first is " + printable(importance.tensors.begin()->first)));
     }
 
     std::span<const float> importance_of_part(const Piece& piece) const {

@@ -50,7 +50,7 @@ fs::path cached_copy(const RunOptions& options, const fs::path& model, const std
     char hash[20];
     std::snprintf(hash, sizeof hash, "%016llx",
                   static_cast<unsigned long long>(fingerprint(model)));
-    std::string type = options.quantize, file = name;
+    std::string type(find_mix(options.quantize)->name), file = name;
     std::ranges::transform(type, type.begin(), [](unsigned char c) { return std::tolower(c); });
     std::ranges::replace(file, '/', '-');
     const fs::path folder = options.quantize_cache.empty() ? default_cache_folder() / "quantised"

@@ -95,7 +95,9 @@ int run(const Options& options) {
         quantise_with_progress(checkpoint, options.to, mix, how, options.quiet);
     const double seconds = watch.seconds();
     if (options.json)
-        std::cout << to_json(options, mix, made, seconds).dump() << std::endl;
+        std::cout << to_json(options, mix, made, seconds)
+                         .dump(-1, ' ', false, Json::error_handler_t::replace)
+                  << std::endl;
     else if (!options.quiet)
         std::cout << to_text(options, made, seconds) << std::endl;
     return exit_code::done;

@@ -20,6 +20,22 @@ namespace {
 
 constexpr TokenId not_a_number = 0xffffffff;  // what ops::sample gives for a row with a NaN
 
+// Every slot for experts is empty again: what a step that failed has listed may never have been
+// copied.
+void forget_experts(Stream& s, const Weights& weights) noexcept {
+    try {
+        for (const ops::ExpertPool& pool : weights.pools)
+            for (const Tensor& table : {pool.slot_of, pool.owner}) {
+                const std::vector<std::uint32_t> empty(table.size(), shader::no_slot);
+                Tensor from = s.upload(std::span(empty));
+                from.shape = table.shape;
+                s.copy(from, table);
+            }
+        if (!weights.pools.empty()) s.wait();
+    } catch (...) {  // a device that is lost takes no further step either
+    }
+}
+
 bool holds_nan(std::span<const float> logits) {
     return std::ranges::any_of(logits, [](float x) { return std::isnan(x); });
 }
@@ -95,7 +111,10 @@ std::vector<Outcome> Engine::step(std::span<const Work> work) {
     try {
         return compute(work);
     } catch (...) {
-        for (auto& stage : stages_) stage->stream.abandon();
+        for (auto& stage : stages_) {
+            stage->stream.abandon();
+            forget_experts(stage->stream, stage->model.weights());
+        }
         for (std::size_t i = 0; i < work.size(); ++i) work[i].sequence->truncate(lengths[i]);
         throw;
     }

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <ranges>
 #include <utility>
 
@@ -43,7 +44,7 @@ std::uint64_t aligned(std::uint64_t bytes) {
 
 GgufWriter::GgufWriter(std::filesystem::path path)
     : path_(std::move(path)),
-      temporary_(path_.string() + "." + std::to_string(::getpid()) + ".partial"),
+      temporary_(path_.string() + "." + std::to_string(std::random_device{}()) + ".partial"),
       file_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
     if (file_ < 0) fail(errno);
 }
@@ -154,6 +155,7 @@ void GgufWriter::write_at(std::uint64_t offset, std::span<const std::byte> bytes
 }
 
 void GgufWriter::finish() {
+    if (::fsync(file_) != 0) fail(errno);  // or a power cut leaves a whole file of zeros
     const int closed = ::close(std::exchange(file_, -1));
     if (closed != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
         const int error = errno;

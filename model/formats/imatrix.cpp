@@ -30,8 +30,9 @@ void check(const std::string& where, const InputSums& sums) {
                     std::to_string(sums.counts.size()) + " matrices of " +
                     std::to_string(sums.columns) + " columns");
     const auto bad = [](float value) { return !(value >= 0) || std::isinf(value); };
-    if (std::ranges::any_of(sums.squares, bad) || std::ranges::any_of(sums.counts, bad))
-        throw Error(where + ": has a sum that is negative or no finite number");
+    const auto no_count = [&](float count) { return bad(count) || (count > 0 && count < 1); };
+    if (std::ranges::any_of(sums.squares, bad) || std::ranges::any_of(sums.counts, no_count))
+        throw Error(where + ": has a sum that is negative or no finite number, or a count below 1");
 }
 
 ImportanceFile read_gguf_kind(const MappedFile& file) {

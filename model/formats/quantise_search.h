@@ -71,7 +71,8 @@ struct Uniform {
 
 // ---- x ~ scale * level
 
-inline float inverse(float scale) { return scale == 0 ? 0 : 1 / scale; }
+// 0 also for what has no finite inverse: its levels are all 0.
+inline float inverse(float scale) { return std::fabs(scale) < 0x1p-126f ? 0 : 1 / scale; }
 
 // The levels nearest to a group at some scale, as far as errors depend on them.
 struct Chosen {

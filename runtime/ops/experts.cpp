@@ -100,11 +100,11 @@ Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const Expert
 void fetch_experts(Stream& s, const ExpertPool& pool, std::uint32_t layer, const Tensor& store,
                    const Routing& routing) {
     const std::uint32_t experts = store.rows(), words = store.row_size();
-    constexpr std::uint32_t workgroup = 256;
+    const std::uint32_t workgroup = std::min(s.device().info().max_workgroup_invocations, 256u);
     const std::uint32_t columns =
         std::min(ceil_div(words, workgroup * shader::copied_words), most_groups);
     const Tensor copies = s.scratch(experts, 2), groups = s.scratch(1, 3);
-    s.dispatch(kernels::fetch().specialize(std::min(64u, workgroup), experts),
+    s.dispatch(kernels::fetch().specialize(64, experts),
                {.chosen = routing.chosen,
                 .slot_of = pool.slot_of,
                 .owner = pool.owner,

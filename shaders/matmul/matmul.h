@@ -20,7 +20,7 @@ struct MatmulParams {
     uint rows;             // of x and y; grouped: routed ones
     uint out_dim;          // rows of the weight
     uint in_dim;           // columns of the weight
-    uint first_column;     // row of the weight that this dispatch begins with, a multiple of panel_rows
+    uint first_column;     // row of the weight that this dispatch begins with, whole workgroups from 0
     uint epilogue;
     uint x_share;          // grouped: routed rows that read the same row of x
     uint slot_words;       // grouped: from a slot to the next
