@@ -75,15 +75,12 @@ ExpertLayout expert_layout(const Checkpoint& checkpoint, std::uint32_t layer) {
     return layout;
 }
 
-// Slots are cut into pools since many drivers' buffers end at 4 GiB; each serves some of the
-// layers.
-constexpr std::uint64_t pool_bytes = 2'000'000'000;
-
 // Words of a layer's row in the table that says where its experts are: it can be bound by itself.
 std::uint32_t table_words(const Config& config) {
     return static_cast<std::uint32_t>(Uploader::aligned(config.num_local_experts * 4ull) / 4);
 }
 
+// How slots are cut into pools, each of which serves some of the layers.
 struct PoolPlan {
     std::uint32_t layers = 0;  // of the share, spread evenly over the pools
     std::uint32_t pools = 0, slots_each = 0, layers_each = 0 /* at most */;
@@ -99,8 +96,8 @@ PoolPlan plan_pools(const Checkpoint& checkpoint, const Share& share) {
     const std::uint32_t slots = std::clamp(share.expert_slots, config.num_local_experts,
                                            plan.layers * config.num_local_experts);
     // A step may want every expert of a layer at once, so a pool has that many slots at least.
-    const auto most = static_cast<std::uint32_t>(
-        std::max<std::uint64_t>(pool_bytes / plan.slot_bytes, config.num_local_experts));
+    const auto most = static_cast<std::uint32_t>(std::max<std::uint64_t>(
+        share.expert_pool_bytes / plan.slot_bytes, config.num_local_experts));
     // Layers whose part of the slots fills a pool.
     const auto layers_full = std::max<std::uint32_t>(
         static_cast<std::uint32_t>(std::uint64_t{most} * plan.layers / slots), 1);
@@ -397,6 +394,7 @@ WeightBytes weight_bytes(const Checkpoint& checkpoint, std::uint32_t context, co
     if (on_host) {
         const PoolPlan plan = plan_pools(checkpoint, share);
         bytes.expert_slot = plan.slot_bytes;
+        bytes.expert_slots = plan.pools * plan.slots_each;
         bytes.device += plan.pools * (Uploader::aligned(plan.slots_each * plan.slot_bytes) +
                                       words(plan.layers_each * table_words(config)) +
                                       2 * words(plan.slots_each) + words(3));

@@ -38,7 +38,9 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& option
         .scratch = scratch_bytes(config, options, place.device, share),
         .transfers = transfer_bytes,
         .free = place.free_bytes,
-        .host = weights.host};
+        .host = weights.host,
+        .expert_slots = weights.expert_slots,
+        .unified = place.device.unified_memory};
 }
 
 namespace {

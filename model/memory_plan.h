@@ -12,11 +12,12 @@ namespace assay {
 struct MemoryPlan {
     Share share{};
     std::uint64_t weights = 0, kv_cache = 0;
-    std::uint64_t scratch = 0;    // of a step, see scratch_bytes()
-    std::uint64_t transfers = 0;  // staging of weights; tokens in, logits out
-    std::uint64_t free = 0;       // what the device has
-    std::uint64_t host = 0;       // experts in host memory
-    bool unified = false;         // the device's memory is the host's
+    std::uint64_t scratch = 0;       // of a step, see scratch_bytes()
+    std::uint64_t transfers = 0;     // staging of weights; tokens in, logits out
+    std::uint64_t free = 0;          // what the device has
+    std::uint64_t host = 0;          // experts in host memory
+    std::uint32_t expert_slots = 0;  // for these on the device
+    bool unified = false;            // the device's memory is the host's
 
     std::uint64_t total() const { return weights + kv_cache + scratch + transfers; }
     std::uint64_t needed() const { return total() + (unified ? host : 0); }  // of `free`

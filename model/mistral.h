@@ -55,6 +55,7 @@ struct Weights {
 struct ExpertUse {
     std::uint64_t hits = 0, misses = 0;
 };
+// Since the weights were loaded.
 ExpertUse expert_use(Stream& stream, const Weights& weights);
 
 // Where a weight is NaN or infinite: "model.layers.1.mlp.up_proj.weight: row 3, column 7 is nan".
@@ -69,7 +70,8 @@ Weights load_weights(Device& device, const Checkpoint& checkpoint, std::uint32_t
 // Bytes that load_weights() takes.
 struct WeightBytes {
     std::uint64_t device = 0, host = 0;
-    std::uint64_t expert_slot = 0;  // of each slot, which `device` counts
+    std::uint64_t expert_slot = 0;   // of each slot, which `device` counts
+    std::uint32_t expert_slots = 0;  // that there are: as many as asked for or a few less
 };
 WeightBytes weight_bytes(const Checkpoint& checkpoint, std::uint32_t context,
                          const Share& share = {});

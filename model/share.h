@@ -14,6 +14,8 @@ struct Share {
     // Experts of a layer that the device holds at a time, chosen among all layers by use, while all
     // lie in host memory; 0: every expert is on the device.
     std::uint32_t expert_slots = 0;
+    // Bytes of slots in one buffer, if a layer's experts take no more: many drivers' end at 4 GiB.
+    std::uint64_t expert_pool_bytes = 2'000'000'000;
 
     std::uint32_t end(const Config& c) const {
         return first_layer + std::min(layers, c.num_hidden_layers - first_layer);

@@ -135,7 +135,7 @@ Json to_json(const Plan& plan, const Config& config) {
                    {"scratch_bytes", memory.scratch},
                    {"total_bytes", memory.total()},
                    {"host_bytes", memory.host},
-                   {"expert_slots", memory.share.expert_slots},
+                   {"expert_slots", memory.expert_slots},
                    {"device", nullptr}};
         if (plan.on_device) {
             share["device"] = plan.places[i].device.name;
@@ -252,7 +252,7 @@ void print_plan(const Plan& plan, const Config& config) {
         what = "";
         if (memory.host != 0)
             row(what, "experts: " + bytes_text(memory.host) + " in host memory, " +
-                          std::to_string(memory.share.expert_slots) + " of " +
+                          std::to_string(memory.expert_slots) + " of " +
                           std::to_string(layers * config.num_local_experts) + " on the device");
         row(what, plan.on_device ? plan.places[i].device.name + " has " + bytes_text(memory.free) +
                                        " free: " + (memory.fits() ? "it fits" : "it does not fit")

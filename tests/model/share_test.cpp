@@ -106,6 +106,31 @@ TEST(Share, ExpertsInHostMemoryGiveTheSame) {
     }
 }
 
+// As if drivers allowed buffers for few slots only.
+TEST(Share, ExpertsInSeveralPoolsGiveTheSame) {
+    const auto expected = plain_logits();
+    const Checkpoint checkpoint(tiny_mixtral());
+    const std::uint64_t slot = weight_bytes(checkpoint, 128, {.expert_slots = 1}).expert_slot;
+    struct Case {
+        std::uint32_t slots, slots_in_a_buffer, pools, made;
+    };
+    for (const auto& [slots, in_a_buffer, pools, made] : {Case{layers * experts, experts, 3, 12},
+                                                          {2 * experts, experts + 2, 2, 8},
+                                                          {experts + 2, experts, 1, 4},
+                                                          {layers * experts, 2 * experts, 2, 12}}) {
+        const Share share{.expert_slots = slots, .expert_pool_bytes = in_a_buffer * slot};
+        Split split({&test::device()}, {share});
+        EXPECT_EQ(split.models[0].weights().pools.size(), pools) << slots << " slots";
+        EXPECT_EQ(weight_bytes(checkpoint, 128, share).expert_slots, made) << slots << " slots";
+        for (const auto& pool : split.models[0].weights().pools)
+            EXPECT_LE(pool.slots.bytes(), share.expert_pool_bytes);
+        EXPECT_EQ(split.logits(), expected) << slots << " slots";
+        if (pools == layers) {
+            EXPECT_LE(split.engine->expert_use().misses, layers * experts);  // all have a place
+        }
+    }
+}
+
 TEST(Share, ExpertsInHostMemoryOfTwoDevicesGiveTheSame) {
     Device second;
     Split split({&test::device(), &second},
@@ -161,6 +186,17 @@ TEST(MemoryPlan, FillsFreeMemoryWithSlotsForExperts) {
     EXPECT_TRUE(more.fits());
     EXPECT_EQ(slots(8'000'000'000).share.expert_slots, layers * experts);
     EXPECT_GT(least.host, 0u);
+    EXPECT_EQ(least.needed(), least.total());
+
+    // What the host holds is not free on a device that shares its memory.
+    DeviceInfo shared;
+    shared.unified_memory = true;
+    const auto unified = [&](std::uint64_t free) {
+        return plan_memory(checkpoint, options, {Place{shared, free}}, true)[0];
+    };
+    EXPECT_EQ(unified(0).needed(), least.total() + least.host);
+    EXPECT_FALSE(unified(least.total() + least.host - 1).fits());
+    EXPECT_TRUE(unified(least.total() + least.host).fits());
 }
 
 }  // namespace assay
