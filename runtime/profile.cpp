@@ -46,19 +46,24 @@ std::string profile_table(const std::vector<ProfileEvent>& events, double peak_b
     return text;
 }
 
-std::string chrome_trace(const std::vector<ProfileEvent>& events) {
-    double first = events.empty() ? 0 : events.front().start_seconds;
-    for (const ProfileEvent& event : events) first = std::min(first, event.start_seconds);
+std::string chrome_trace(const std::vector<std::vector<ProfileEvent>>& devices) {
     std::string text = "{\"traceEvents\":[";
+    const char* comma = "";
     char row[256];
-    for (std::size_t i = 0; i < events.size(); ++i) {
-        const ProfileEvent& e = events[i];
-        std::snprintf(row, sizeof row,
-                      "%s\n{\"name\":\"%.*s\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":"
-                      "%.3f,\"args\":{\"bytes\":%.0f,\"flops\":%.0f}}",
-                      i ? "," : "", static_cast<int>(e.kernel.size()), e.kernel.data(),
-                      (e.start_seconds - first) * 1e6, e.seconds * 1e6, e.cost.bytes, e.cost.flops);
-        text += row;
+    for (std::size_t device = 0; device < devices.size(); ++device) {
+        const auto& events = devices[device];
+        double first = events.empty() ? 0 : events.front().start_seconds;
+        for (const ProfileEvent& event : events) first = std::min(first, event.start_seconds);
+        for (const ProfileEvent& e : events) {
+            std::snprintf(
+                row, sizeof row,
+                "%s\n{\"name\":\"%.*s\",\"ph\":\"X\",\"pid\":%zu,\"tid\":1,\"ts\":%.3f,\"dur\":"
+                "%.3f,\"args\":{\"bytes\":%.0f,\"flops\":%.0f}}",
+                comma, static_cast<int>(e.kernel.size()), e.kernel.data(), device + 1,
+                (e.start_seconds - first) * 1e6, e.seconds * 1e6, e.cost.bytes, e.cost.flops);
+            text += row;
+            comma = ",";
+        }
     }
     return text + "\n]}\n";
 }

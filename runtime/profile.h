@@ -32,7 +32,8 @@ std::vector<ProfileRow> summarise(const std::vector<ProfileEvent>& events);
 // The summary as a table for a person. Peaks are the device's measured ones, 0 if unknown.
 std::string profile_table(const std::vector<ProfileEvent>& events, double peak_bytes_per_second);
 
-// The events in the Chrome trace format, which Perfetto reads too.
-std::string chrome_trace(const std::vector<ProfileEvent>& events);
+// The events of each device in the Chrome trace format, which Perfetto reads too: a process for
+// each, whose time begins with its first event.
+std::string chrome_trace(const std::vector<std::vector<ProfileEvent>>& devices);
 
 }  // namespace assay

@@ -219,6 +219,7 @@ public:
 
     void print(Session& session) {
         if (!wanted_) return;
+        std::vector<std::vector<ProfileEvent>> devices;
         for (std::size_t i = 0; i < session.devices().size(); ++i) {
             Device& device = *session.devices()[i];
             const auto& events = session.engine().stream(i).profile();
@@ -226,7 +227,7 @@ public:
                 std::fprintf(stderr, "%s, device %zu of %zu:\n", device.info().name.c_str(), i + 1,
                              session.devices().size());
             std::fputs(profile_table(events, measure_copy_rate(device)).c_str(), stderr);
-            if (!trace_.empty()) file_ << chrome_trace(events) << std::flush;
+            devices.push_back(events);
         }
         if (const ExpertUse use = session.engine().expert_use(); use.hits + use.misses > 0)
             std::fprintf(
@@ -234,6 +235,7 @@ public:
                 100.0 * static_cast<double>(use.hits) / static_cast<double>(use.hits + use.misses),
                 static_cast<unsigned long long>(use.hits + use.misses));
         if (trace_.empty()) return;
+        file_ << chrome_trace(devices) << std::flush;
         if (!file_) throw Error(trace_ + ": " + std::strerror(errno));
     }
 

@@ -34,12 +34,20 @@ TEST(Profile, TableStatesRatesAndShareOfPeak) {
 }
 
 TEST(Profile, TraceIsJson) {
-    const auto trace = nlohmann::json::parse(chrome_trace(events)).at("traceEvents");
+    const auto trace = nlohmann::json::parse(chrome_trace({events})).at("traceEvents");
     ASSERT_EQ(trace.size(), 3u);
     EXPECT_EQ(trace[1].at("name"), "direct.q4_0");
     EXPECT_DOUBLE_EQ(trace[1].at("ts").get<double>(), 0.5e6);  // microseconds since the first
     EXPECT_DOUBLE_EQ(trace[1].at("dur").get<double>(), 1e6);
     EXPECT_TRUE(nlohmann::json::parse(chrome_trace({})).at("traceEvents").empty());
+}
+
+TEST(Profile, TraceHoldsEveryDevice) {
+    const auto trace = nlohmann::json::parse(chrome_trace({events, {}, events})).at("traceEvents");
+    ASSERT_EQ(trace.size(), 6u);
+    EXPECT_EQ(trace[2].at("pid"), 1);
+    EXPECT_EQ(trace[3].at("pid"), 3);
+    EXPECT_DOUBLE_EQ(trace[3].at("ts").get<double>(), 0);
 }
 
 }  // namespace assay
