@@ -1,5 +1,3 @@
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -9,7 +7,7 @@
 
 #include "bench/commands.h"
 #include "bench/random_blocks.h"
-#include "model/formats/gguf_writer.h"
+#include "model/gguf_model.h"
 
 namespace assay::bench {
 namespace {
@@ -30,62 +28,35 @@ constexpr ModelShape shapes[] = {
     {"8x7b-4l", 4096, 4, 32, 8, 14336, 32768, 8, 2},
 };
 
-struct Vocabulary {
-    enum Type : std::int32_t {
-        normal = 1,
-        unknown = 2,
-        control = 3,
-        byte = 6
-    };  // as in GGUF files
-    std::vector<std::string> pieces;
-    std::vector<float> scores;
-    std::vector<std::int32_t> types;
-
-    void add(std::string piece, float score, Type type) {
-        pieces.push_back(std::move(piece));
-        scores.push_back(score);
-        types.push_back(type);
-    }
-};
-
-Vocabulary read_vocabulary(const std::string& path) {
-    sentencepiece::SentencePieceProcessor processor;
-    if (const auto status = processor.Load(path); !status.ok())
-        throw std::runtime_error(path + ": " + status.ToString());
-    Vocabulary v;
-    for (int i = 0; i < processor.GetPieceSize(); ++i)
-        v.add(processor.IdToPiece(i), processor.GetScore(i),
-              processor.IsUnknown(i)   ? Vocabulary::unknown
-              : processor.IsControl(i) ? Vocabulary::control
-              : processor.IsByte(i)    ? Vocabulary::byte
-                                       : Vocabulary::normal);
-    return v;
-}
-
 // 32000 pieces that cut any text: the special ones, the bytes, printable characters, and made-up
 // words.
 Vocabulary make_vocabulary() {
     constexpr std::size_t count = 32000;
     const std::string space = "\xe2\x96\x81";  // as SentencePiece writes a space
     Vocabulary v;
-    v.add("<unk>", 0, Vocabulary::unknown);
-    v.add("<s>", 0, Vocabulary::control);
-    v.add("</s>", 0, Vocabulary::control);
+    const auto add = [&](std::string piece, float score, Vocabulary::Type type) {
+        v.pieces.push_back(std::move(piece));
+        v.scores.push_back(score);
+        v.types.push_back(type);
+    };
+    add("<unk>", 0, Vocabulary::unknown);
+    add("<s>", 0, Vocabulary::control);
+    add("</s>", 0, Vocabulary::control);
     for (unsigned b = 0; b < 256; ++b) {
         char name[8];
         std::snprintf(name, sizeof name, "<0x%02X>", b);
-        v.add(name, 0, Vocabulary::byte);
+        add(name, 0, Vocabulary::byte);
     }
     auto next_score = [&] { return -static_cast<float>(v.pieces.size() - 259); };
-    v.add(space, next_score(), Vocabulary::normal);
-    for (char c = '!'; c <= '~'; ++c) v.add(std::string(1, c), next_score(), Vocabulary::normal);
+    add(space, next_score(), Vocabulary::normal);
+    for (char c = '!'; c <= '~'; ++c) add(std::string(1, c), next_score(), Vocabulary::normal);
     for (std::size_t word = 0; v.pieces.size() < count; ++word) {  // aa, ab, ... zz, aaa, ...
         std::string letters;
         for (std::size_t rest = word + 26;; rest = rest / 26 - 1) {
             letters.insert(letters.begin(), static_cast<char>('a' + rest % 26));
             if (rest < 26) break;
         }
-        v.add(word % 2 == 0 ? space + letters : letters, next_score(), Vocabulary::normal);
+        add(word % 2 == 0 ? space + letters : letters, next_score(), Vocabulary::normal);
     }
     return v;
 }
@@ -136,32 +107,21 @@ std::vector<PlannedTensor> plan(const ModelShape& m, std::uint32_t vocabulary, F
     return t;
 }
 
-void describe(GgufWriter& file, const ModelShape& m, const Vocabulary& v) {
-    file.add("general.architecture", std::string_view("llama"));
-    file.add("general.name", "synthetic-" + std::string(m.name));
-    file.add("llama.context_length", m.context);
-    file.add("llama.embedding_length", m.hidden);
-    file.add("llama.block_count", m.layers);
-    file.add("llama.feed_forward_length", m.feed_forward);
-    file.add("llama.attention.head_count", m.heads);
-    file.add("llama.attention.head_count_kv", m.kv_heads);
-    file.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
-    file.add("llama.rope.freq_base", m.experts == 0 ? 10000.0F : 1e6F);
-    if (m.experts != 0) {
-        file.add("llama.expert_count", m.experts);
-        file.add("llama.expert_used_count", m.experts_used);
-    }
-    file.add("llama.rope.dimension_count", m.hidden / m.heads);
-    file.add("llama.vocab_size", static_cast<std::uint32_t>(v.pieces.size()));
-    file.add("tokenizer.ggml.model", std::string_view("llama"));
-    file.add("tokenizer.ggml.tokens", v.pieces);
-    file.add("tokenizer.ggml.scores", std::span<const float>(v.scores));
-    file.add("tokenizer.ggml.token_type", std::span<const std::int32_t>(v.types));
-    file.add("tokenizer.ggml.bos_token_id", 1U);
-    file.add("tokenizer.ggml.eos_token_id", 2U);
-    file.add("tokenizer.ggml.unknown_token_id", 0U);
-    file.add("tokenizer.ggml.add_bos_token", true);
-    file.add("tokenizer.ggml.add_eos_token", false);
+Config config_of(const ModelShape& m, std::size_t vocabulary) {
+    Config c;
+    c.hidden_size = m.hidden;
+    c.intermediate_size = m.feed_forward;
+    c.num_hidden_layers = m.layers;
+    c.num_attention_heads = m.heads;
+    c.num_key_value_heads = m.kv_heads;
+    c.head_dim = m.hidden / m.heads;
+    c.vocab_size = static_cast<std::uint32_t>(vocabulary);
+    c.max_position_embeddings = m.context;
+    c.rms_norm_eps = 1e-5F;
+    c.rope_theta = m.experts == 0 ? 10000.0F : 1e6F;
+    c.num_local_experts = m.experts;
+    c.num_experts_per_tok = m.experts_used;
+    return c;
 }
 
 struct Options {
@@ -171,12 +131,14 @@ struct Options {
 void run(const Options& options) {
     const auto* shape = std::ranges::find(shapes, options.shape, &ModelShape::name);
     if (shape == std::end(shapes)) throw std::runtime_error(options.shape + ": no such shape");
-    const Vocabulary vocabulary =
-        options.tokenizer.empty() ? make_vocabulary() : read_vocabulary(options.tokenizer);
+    const Vocabulary vocabulary = options.tokenizer.empty()
+                                      ? make_vocabulary()
+                                      : Tokenizer::from_file(options.tokenizer).vocabulary();
     const auto tensors = plan(*shape, static_cast<std::uint32_t>(vocabulary.pieces.size()),
                               format_named(options.type), format_named(options.head_type));
     GgufWriter file(options.out);
-    describe(file, *shape, vocabulary);
+    describe(config_of(*shape, vocabulary.pieces.size()), "synthetic-" + std::string(shape->name),
+             vocabulary, file);
     for (const PlannedTensor& t : tensors) {
         file.add_tensor(t.name, t.format, t.shape);
     }

@@ -377,6 +377,8 @@ Config config_from_gguf(const GgufMetadata& metadata) {
     c.vocab_size = gguf_vocab_size(metadata);
     c.bos_token_id = gguf_count(metadata, "tokenizer.ggml.bos_token_id", c.bos_token_id);
     c.eos_token_ids = {gguf_count(metadata, "tokenizer.ggml.eos_token_id", 2)};
+    const auto ends = metadata.find<std::vector<std::int64_t>>(eos_ids_key);
+    if (ends && !ends->empty()) c.eos_token_ids.assign(ends->begin(), ends->end());
     check_head_dim(metadata, "llama.attention.value_length", c.head_dim);
     check_head_dim(metadata, "llama.rope.dimension_count", c.head_dim);
     validate(c, metadata.path());

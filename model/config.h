@@ -30,6 +30,9 @@ struct Config {
     std::uint32_t num_experts_per_tok = 0;
 };
 
+// A key of our own in the metadata of GGUF files: eos_token_ids, where there are several.
+inline constexpr const char* eos_ids_key = "assay.eos_token_ids";
+
 // Reads config.json, and eos_token_id from the generation_config.json beside it if there is one.
 // Both spellings of rope's settings are read; absent keys have the values transformers gives them.
 // Throws Error with path, key, value and what is allowed; the result is validated.

@@ -58,6 +58,9 @@ void describe_tokenizer(GgufWriter& to, const Config& config, const Vocabulary& 
     to.add("tokenizer.ggml.token_type", std::span<const std::int32_t>(vocabulary.types));
     to.add("tokenizer.ggml.bos_token_id", config.bos_token_id);
     to.add("tokenizer.ggml.eos_token_id", config.eos_token_ids.front());
+    // GGUF has a key for one alone.
+    const std::vector<std::int32_t> ends(config.eos_token_ids.begin(), config.eos_token_ids.end());
+    if (ends.size() > 1) to.add(eos_ids_key, std::span<const std::int32_t>(ends));
     to.add("tokenizer.ggml.unknown_token_id", vocabulary.unknown_id);
     to.add("tokenizer.ggml.add_bos_token", true);
     to.add("tokenizer.ggml.add_eos_token", false);
@@ -114,6 +117,12 @@ void describe(const Checkpoint& checkpoint, GgufWriter& writer) {
     else
         writer.add("tokenizer.ggml.model", std::string_view("no_vocab"));
     describe_chat_template(writer, checkpoint.path() / "tokenizer_config.json");
+}
+
+void describe(const Config& config, const std::string& name, const Vocabulary& vocabulary,
+              GgufWriter& writer) {
+    describe_config(writer, config, name);
+    describe_tokenizer(writer, config, vocabulary);
 }
 
 }  // namespace assay

@@ -29,4 +29,8 @@ std::vector<GgufTensor> gguf_tensors(const Checkpoint& checkpoint);
 // directory, copied from a GGUF file.
 void describe(const Checkpoint& checkpoint, GgufWriter& writer);
 
+// The same of a model that lies in no file.
+void describe(const Config& config, const std::string& name, const Vocabulary& vocabulary,
+              GgufWriter& writer);
+
 }  // namespace assay

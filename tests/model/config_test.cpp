@@ -299,6 +299,8 @@ TEST(Config, GgufDefaultsAndOptionalKeys) {
     EXPECT_EQ(full.vocab_size, 9u);
     EXPECT_EQ(full.bos_token_id, 3u);
     EXPECT_EQ(full.eos_token_ids, std::vector<std::uint32_t>{4});
+    file.add("assay.eos_token_ids", std::vector<std::int32_t>{4, 7});
+    EXPECT_EQ(from_gguf(file).eos_token_ids, (std::vector<std::uint32_t>{4, 7}));
 
     GgufBuilder old = small_gguf();
     old.add("llama.rope.scale_linear", 8.0f);
