@@ -176,10 +176,10 @@ private:
     std::uint32_t generate_;
 };
 
-Results measure(const BenchModelOptions& options) {
+Results measure(const BenchModelOptions& options, const fs::path& model) {
     Results results{};
     results.pipeline_cache_found = has_pipeline_cache();
-    Session session(options.run);
+    Session session(options.run, Checkpoint(model));
     results.device = session.devices().front()->info();
     const Judge judge = describe_judge(session.checkpoint());
     results.model = judge.model;
@@ -302,9 +302,10 @@ void add_bench_model_options(CLI::App& command, BenchModelOptions& options) {
 
 int bench_model(BenchModelOptions options) {
     options.run.context = options.prompt + options.generate;
+    const fs::path model = model_path(options.run);  // which may lie in a cache
     std::optional<ColdCaches> cold;
     if (options.cold) cold.emplace();
-    const Results results = measure(options);
+    const Results results = measure(options, model);
     if (options.json)
         print_json(results, options);
     else
