@@ -75,7 +75,8 @@ Buffer::Buffer(Device& device, std::uint64_t bytes, Memory memory, std::string_v
         vmaCreateBuffer(context.allocator(), &create, &where, &buffer, &allocation_->memory, &info);
     if (result != VK_SUCCESS)
         throw Error(std::string(name) + ": " + std::to_string(bytes) + " bytes asked for, " +
-                    std::to_string(context.free_bytes()) + " free on " +
+                    (memory == Memory::host ? "refused as host memory by "
+                                            : std::to_string(context.free_bytes()) + " free on ") +
                     context.physical().info.name + " (" + vk::result_name(result) + ")");
 
     const VkBufferDeviceAddressInfo address{
