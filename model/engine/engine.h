@@ -3,22 +3,12 @@
 #include <span>
 #include <vector>
 
+#include "model/engine/sampling.h"
 #include "model/kv_cache.h"
 #include "model/mistral.h"
 #include "model/tokenizer.h"
 
 namespace assay {
-
-// How the next token is chosen. The defaults are greedy.
-struct Sampling {
-    float temperature = 0;  // 0: the greatest logit
-    float top_p = 1;
-    float min_p = 0;
-    float repetition_penalty = 1;  // over prompt and text
-    std::uint32_t top_k = 0;       // 0: off
-
-    bool operator==(const Sampling&) const = default;
-};
 
 struct EngineOptions {
     Cache kv = Cache::f16;
@@ -94,7 +84,7 @@ public:
     const Config& config() const { return stages_.front()->model.config(); }
     const EngineOptions& options() const { return options_; }
     Stream& stream(std::size_t stage = 0) { return stages_[stage]->stream; }
-    ExpertUse expert_use();  // since the engine was made
+    ExpertUse expert_use();  // of all stages, since their weights were loaded
 
 private:
     friend class Sequence;
