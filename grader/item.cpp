@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/sha256.h"
+
 namespace assay {
 namespace {
 
@@ -152,6 +154,22 @@ bool is_blank(std::string_view line) {
 Item without_empty_reference(Item item) {
     if (item.reference_answer && item.reference_answer->empty()) item.reference_answer.reset();
     return item;
+}
+
+std::string item_hash(const Item& item) {
+    Sha256 hash;
+    // With its length, so that no text can pass for two.
+    const auto add = [&](std::string_view field) {
+        hash.add(std::to_string(field.size()) + ":");
+        hash.add(field);
+    };
+    add(name(item.mode));
+    add(item.instruction);
+    add(item.response);
+    add(item.response_b);
+    add(item.reference_answer.value_or(""));
+    add(item.rubric.block(item.mode));
+    return hash.finish().substr(0, 16);
 }
 
 Item parse_item(std::string_view json_line, std::size_t line_number, const ItemDefaults& defaults) {

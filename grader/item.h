@@ -55,6 +55,10 @@ struct BadDefault : std::runtime_error {
 // An empty reference answer is none.
 Item without_empty_reference(Item item);
 
+// 16 hex digits over all that a judge sees of an item: two items with equal ones get the same
+// grade.
+std::string item_hash(const Item& item);
+
 // Reads {"id"?, "instruction", "response" or "response_A" and "response_B", "reference_answer"?,
 // "rubric"?}; other fields are ignored, null is absent, an empty reference answer too. A rubric is
 // a built-in name, a block of text, or {"criteria", "score1_description", ...}. Throws BadItem,

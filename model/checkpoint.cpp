@@ -245,6 +245,15 @@ Tokenizer Checkpoint::tokenizer() const {
     return tokenizer;
 }
 
+std::vector<fs::path> Checkpoint::files() const {
+    std::vector<fs::path> files;
+    for (const MappedFile& file : files_) files.push_back(file.path());
+    if (gguf_) return files;
+    for (const char* name : {"config.json", "generation_config.json", "tokenizer.model"})
+        if (fs::exists(path_ / name)) files.push_back(path_ / name);
+    return files;
+}
+
 std::uint32_t unpermuted_row(std::uint32_t row, std::uint32_t head_dim) {
     const std::uint32_t half = head_dim / 2, in_head = row % head_dim;
     return row - in_head + in_head % half * 2 + in_head / half;

@@ -27,6 +27,8 @@ public:
     std::string name() const;  // of the directory, or of the file without its extension
     const Config& config() const { return config_; }
     Tokenizer tokenizer() const;
+    // What it all is read from, those of a directory that are there.
+    std::vector<std::filesystem::path> files() const;
 
     // A weight of the model; lm_head.weight is the embedding where the config ties them.
     // Throws Error if the model has no such tensor.

@@ -22,6 +22,7 @@ struct DeviceInfo {
     std::uint32_t index = 0;         // as --device takes it
     std::string name, driver, kind;  // kind: "discrete GPU", "integrated GPU", "virtual GPU", "CPU"
     std::string api_version;         // "1.3.255"
+    std::string pci_address;         // "0000:01:00.0"; empty where the driver does not tell
     std::uint64_t memory_bytes = 0;  // device-local memory
     std::uint64_t memory_free_bytes = 0;
     std::uint32_t subgroup_size = 0;

@@ -12,10 +12,10 @@ namespace assay {
 
 // How a request went.
 struct Generation {
-    std::vector<float> asked = {};     // raw logits of Request::asked where the text ends
-    std::uint32_t cached_tokens = 0;   // of the prompt, found in the KV cache
-    double prefill_seconds = 0;        // from when it was admitted to its first token
-    double decode_seconds = 0;         // from there to its end
+    std::vector<float> asked = {};    // raw logits of Request::asked where the text ends
+    std::uint32_t cached_tokens = 0;  // of the prompt, found in the KV cache
+    double prefill_seconds = 0;       // from when it was admitted to its first token
+    double decode_seconds = 0;        // from there to its end
 };
 
 // A text to be written, or only to be looked at.
@@ -23,7 +23,7 @@ struct Request {
     std::vector<TokenId> prompt;       // one token at least
     std::uint32_t max_new_tokens = 0;  // 0: nothing is written
     Sampling how{};
-    Draw draw{};                 // of its random numbers; the position is the generator's to set
+    Draw draw{};  // of its random numbers; the position is the generator's to set
     std::vector<TokenId> asked = {};  // tokens whose raw logits are wanted wherever one is chosen
 
     // Each token as it is chosen, in order, with the logits asked for. One that ends a text (see

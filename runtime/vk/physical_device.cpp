@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include "runtime/vk/check.h"
@@ -71,6 +72,20 @@ void read_memory(VkPhysicalDevice device, bool budget, DeviceInfo& info) {
             (properties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0;
 }
 
+// As Linux and NVIDIA's management library spell it.
+std::string pci_address(VkPhysicalDevice device) {
+    VkPhysicalDevicePCIBusInfoPropertiesEXT bus{};
+    bus.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT;
+    VkPhysicalDeviceProperties2 properties{};
+    properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
+    properties.pNext = &bus;
+    vkGetPhysicalDeviceProperties2(device, &properties);
+    char text[32];
+    std::snprintf(text, sizeof text, "%04x:%02x:%02x.%x", bus.pciDomain, bus.pciBus, bus.pciDevice,
+                  bus.pciFunction);
+    return text;
+}
+
 PhysicalDevice describe(VkPhysicalDevice device) {
     PhysicalDevice d;
     d.device = device;
@@ -104,6 +119,7 @@ PhysicalDevice describe(VkPhysicalDevice device) {
     };
     d.memory_budget = has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     read_memory(device, d.memory_budget, info);
+    if (has(VK_EXT_PCI_BUS_INFO_EXTENSION_NAME)) info.pci_address = pci_address(device);
 
     if (properties.properties.apiVersion < VK_API_VERSION_1_3) {
         info.missing.push_back("Vulkan 1.3 (it has " + info.api_version + ")");

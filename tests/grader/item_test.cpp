@@ -154,6 +154,31 @@ TEST(Item, ABadItemKeepsItsId) {
     }
 }
 
+TEST(ItemHash, ChangesWithAllThatTheJudgeSees) {
+    const auto parsed = [](const std::string& fields) {
+        return parse_item("{\"instruction\": \"i\", " + fields + "}", 1);
+    };
+    const Item item = parsed(R"("response": "r", "rubric": "honesty")");
+    const std::string hash = item_hash(item);
+    EXPECT_EQ(hash, "465e29c23c740fdd") << "journals of earlier runs would not be found again";
+    for (const char* other :
+         {R"("response": "s", "rubric": "honesty")", R"("response": "r", "rubric": "helpfulness")",
+          R"("response": "r", "rubric": "honesty", "reference_answer": "a")",
+          R"("response_A": "r", "response_B": "", "rubric": "honesty")",
+          R"("response_A": "", "response_B": "r", "rubric": "honesty")"})
+        EXPECT_NE(item_hash(parsed(other)), hash) << other;
+    Item moved = item;
+    moved.instruction = "ir";
+    moved.response = "";
+    EXPECT_NE(item_hash(moved), hash);
+
+    // What the judge does not see makes no difference, nor where the rubric comes from.
+    EXPECT_EQ(item_hash(parsed(R"("response": "r", "rubric": "honesty", "id": 3, "by": "x")")),
+              hash);
+    const ItemDefaults defaults{.mode = {}, .rubric = *builtin_rubric("honesty")};
+    EXPECT_EQ(item_hash(parse_item(R"({"instruction": "i", "response": "r"})", 1, defaults)), hash);
+}
+
 TEST(ItemReader, GoesOnAfterABadLine) {
     std::istringstream lines(
         "\xef\xbb\xbf{\"instruction\": \"first\", \"response\": \"r\"}\r\n"
