@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "grader/cli/bench_model.h"
+#include "grader/cli/bench_rows.h"
 #include "grader/cli/commands.h"
 
 namespace assay::cli {
@@ -12,9 +13,17 @@ Action add_options(CLI::App& command) {
     CLI::App* model = command.add_subcommand(
         "model", "Time a model: loading, start-up, reading a prompt, writing a text");
     model->footer("Example:\n  assay bench model --model demo --prompt 512 --generate 64");
-    const auto options = std::make_shared<BenchModelOptions>();
-    add_bench_model_options(*model, *options);
-    return [options] { return bench_model(*options); };
+    const auto model_options = std::make_shared<BenchModelOptions>();
+    add_bench_model_options(*model, *model_options);
+
+    CLI::App* rows = command.add_subcommand(
+        "rows", "Time the steps that write a token of each of 1, 2, ... 64 texts");
+    rows->footer("Example:\n  assay bench rows --model demo --rows 1-64 --past 256");
+    const auto rows_options = std::make_shared<BenchRowsOptions>();
+    add_bench_rows_options(*rows, *rows_options);
+
+    return
+        [=] { return model->parsed() ? bench_model(*model_options) : bench_rows(*rows_options); };
 }
 
 }  // namespace
@@ -27,7 +36,9 @@ const Command bench_command{
         "bench model times loading and start-up, reading a prompt (prefill) and writing a text "
         "(decode), with the memory they take. It measures the device's copy rate in the same run: "
         "writing a token reads every weight once, so the share of that rate says how much is left "
-        "to gain.",
+        "to gain.\n"
+        "bench rows times decode steps by the number of texts in them: the time a step takes "
+        "should grow little and evenly with each text more.",
     .example = "assay bench model --model demo --prompt 512 --generate 64",
     .add_options = add_options,
     .uses_device = true};

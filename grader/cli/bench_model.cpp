@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "grader/cli/bench_support.h"
 #include "grader/cli/commands.h"
 #include "grader/cli/quantised.h"
 #include "grader/cli/session.h"
 #include "grader/cli/terminal.h"
-#include "model/engine/random.h"
 #include "runtime/copy_rate.h"
 #include "runtime/error.h"
 
@@ -61,12 +61,9 @@ struct Rate {
     double median, least, most;
 };
 
-Rate rate_of(std::vector<double> rates) {
-    std::ranges::sort(rates);
-    const std::size_t middle = rates.size() / 2;
-    const double median =
-        rates.size() % 2 ? rates[middle] : (rates[middle - 1] + rates[middle]) / 2;
-    return {median, rates.front(), rates.back()};
+Rate rate_of(const std::vector<double>& rates) {
+    const auto [least, most] = std::ranges::minmax(rates);
+    return {median(rates), least, most};
 }
 
 struct Results {
@@ -112,14 +109,6 @@ std::uint64_t host_peak_bytes() {
     for (std::string word; status >> word;)
         if (std::uint64_t kib = 0; word == "VmHWM:" && status >> kib) return kib * 1024;
     return 0;
-}
-
-// Tokens that no prompt would have; what they are changes no timing.
-std::vector<TokenId> random_tokens(std::uint32_t count, std::uint32_t vocabulary) {
-    std::vector<TokenId> tokens;
-    for (std::uint32_t position = 0; position < count; ++position)
-        tokens.push_back(philox({position, 0, 0, 0}, {1, 2})[0] % vocabulary);
-    return tokens;
 }
 
 class Timer {

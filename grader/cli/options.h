@@ -20,7 +20,8 @@ struct RunOptions {
     std::string quantize, quantize_cache;  // "": the model as it is; the user's cache folder
     std::vector<std::string> devices;      // as --device takes them; none: the fastest
     bool experts_on_host = false;
-    std::uint32_t context = 0;  // 0: what the model takes, at most default_context
+    std::uint32_t context = 0;    // 0: what the model takes, at most default_context
+    std::uint32_t sequences = 1;  // that the KV cache holds at full length
     Cache kv = Cache::f16;
     bool profile = false;
     bool quiet = false;

@@ -41,6 +41,7 @@ Session::Session(const RunOptions& options, Checkpoint checkpoint)
       open_seconds_(opening_.seconds()),
       engine_options_{.kv = options.kv,
                       .context = choose_context(checkpoint_.config(), options.context),
+                      .sequences = options.sequences,
                       .profile = options.profile},
       plans_(checked_plans(checkpoint_, engine_options_, devices_, options.experts_on_host)),
       models_(load(options)),

@@ -299,6 +299,24 @@ TEST(Bench, MeasuresAModel) {
     EXPECT_GT(results["host_peak_bytes"], 0);
 }
 
+TEST(Bench, MeasuresRows) {
+    const Ran ran = run_assay({"bench", "rows", "--model", demo_file(), "--rows", "2-4", "--past",
+                               "20", "--repeats", "2", "--json"});
+    ASSERT_EQ(ran.exit_code, 0) << ran.errors;
+    const Json results = Json::parse(ran.output);
+    ASSERT_EQ(results["steps"].size(), 3u);
+    EXPECT_TRUE(results["steps"][0]["ratio"].is_null());
+    double worst = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        const Json& step = results["steps"][i];
+        EXPECT_EQ(step["rows"], 2 + i);
+        EXPECT_GT(step["least"], 0);
+        EXPECT_LE(step["least"], step["median"]);
+        if (i > 0) worst = std::max(worst, step["ratio"].get<double>());
+    }
+    EXPECT_EQ(results["worst"]["ratio"], worst);
+}
+
 TEST(Bench, CountsTheExpertsThatATokenReads) {
     const Ran ran = run_assay({"bench", "model", "--model", data("hf/c_mixtral_4x_top2/model"),
                                "--prompt", "4", "--generate", "2", "--repeats", "1", "--json"});

@@ -7,8 +7,8 @@ namespace assay::test {
 namespace {
 
 const std::vector<std::vector<std::string>> all_commands{
-    {"grade"}, {"devices"}, {"info"},     {"bench"}, {"bench", "model"},
-    {"drift"}, {"render"},  {"tokenize"}, {"logits"}};
+    {"grade"},         {"devices"}, {"info"},   {"bench"},    {"bench", "model"},
+    {"bench", "rows"}, {"drift"},   {"render"}, {"tokenize"}, {"logits"}};
 
 TEST(Usage, ListsTheCommands) {
     for (const std::vector<std::string>& arguments :
@@ -68,6 +68,8 @@ TEST(Usage, WrongUsageIsNamed) {
         {{"logits", "--model", "demo", "--tokens", "x", "-o", "y", "--kv", "q9"}, "--kv"},
         {{"tokenize", "--model", "demo", "--decode", "--bos"}, "--bos"},
         {{"bench"}, "bench"},
+        {{"bench", "rows", "--model", "demo", "--rows", "8-4"}, "8-4"},
+        {{"bench", "rows", "--model", "demo", "--rows", "1-64x"}, "1-64x"},
     };
     for (const auto& [arguments, named] : cases) {
         const Ran ran = run_assay(arguments);
