@@ -120,9 +120,20 @@ struct QueryRun {
 std::vector<shader::QueryTile> make_tiles(const Device&, std::span<const QueryRun> runs,
                                           std::uint32_t group);
 
-// Chooses a token (u32) per row of logits; how and seen as in sample.h. A row with a NaN gives
-// 0xffffffff.
-Tensor sample(Stream&, const Tensor& logits, const Tensor& how, const Tensor& seen);
+// Sampling keeps a slot of state on the device for each running sequence: in seen (slots, words of
+// 32 bits) a bit per token of the vocabulary that the sequence holds, in chosen (slots) the token
+// chosen last. Tokens, seen and chosen are u32.
+
+// A copy of the step's tokens with every word shader::chosen_flag | slot replaced by chosen[slot].
+Tensor resolve_tokens(Stream&, const Tensor& tokens, const Tensor& chosen);
+// Sets the bits of tokens of the step; marks holds shader::SeenMark.
+void mark_seen(Stream&, const Tensor& tokens, const Tensor& marks, const Tensor& seen);
+// Chooses a token for each shader::SampleRow of `how`, or shader::no_token where the row of logits
+// holds a NaN. `tokens` are the step's, resolved, among which `how` names guesses.
+Tensor sample(Stream&, const Tensor& logits, const Tensor& how, const Tensor& tokens,
+              const Tensor& seen, const Tensor& chosen);
+// The logits at places, which holds shader::LogitPlace.
+Tensor pick(Stream&, const Tensor& logits, const Tensor& places);
 
 // Lays rows of a weight out in panels. `source` holds `rows` rows as in the file, the first being
 // row `first_row`; the last call for a weight also zeroes the rest of its last panel. Every call

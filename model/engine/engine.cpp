@@ -18,8 +18,6 @@ struct Engine::Piece {
 
 namespace {
 
-constexpr TokenId not_a_number = 0xffffffff;  // what ops::sample gives for a row with a NaN
-
 // Every slot for experts is empty again: what a step that failed has listed may never have been
 // copied.
 void forget_experts(Stream& s, const Weights& weights) noexcept {
@@ -262,7 +260,7 @@ void Engine::run(std::span<const Piece> pieces, std::span<const Work> work,
 
     // What the host asked for. Rows of `logits` follow the pieces in order.
     std::vector<shader::SampleRow> how;
-    std::vector<std::uint32_t> sampled_rows, seen;
+    std::vector<std::uint32_t> seen;
     std::vector<std::size_t> sampled_work;
     std::uint32_t row = 0;
     for (const Piece& piece : pieces) {
@@ -280,28 +278,35 @@ void Engine::run(std::span<const Piece> pieces, std::span<const Work> work,
                        std::span(to).subspan(first * vocabulary, std::size_t{rows} * vocabulary));
         }
         if (piece.final && w.sample) {
-            sampled_rows.push_back(row + rows - 1);
             sampled_work.push_back(piece.work);
             how.push_back({.temperature = w.how.temperature,
                            .top_p = w.how.top_p,
                            .min_p = w.how.min_p,
                            .repetition_penalty = w.how.repetition_penalty,
                            .top_k = w.how.top_k,
-                           .uniform_number = w.random});
+                           .uniform_number = w.random,
+                           .row = row + rows - 1,
+                           .slot = static_cast<std::uint32_t>(how.size()),
+                           .first_guess = 0,
+                           .guesses = 0,
+                           .keep = 0});
             std::vector<std::uint32_t> bits(seen_words);
             for (TokenId token : w.sequence->tokens_) bits[token / 32] |= 1u << token % 32;
             seen.insert(seen.end(), bits.begin(), bits.end());
         }
         row += rows;
     }
-    std::vector<std::uint32_t> chosen(sampled_rows.size());
+    std::vector<std::uint32_t> chosen(how.size());
     if (!chosen.empty()) {
-        const Tensor rows = ops::gather(s, logits, upload(s, sampled_rows));
-        s.download(ops::sample(s, rows, upload_words(s, how), upload(s, seen)), std::span(chosen));
+        Tensor slots = upload(s, seen);
+        slots.shape = {static_cast<std::uint32_t>(how.size()), seen_words, 1};
+        s.download(ops::sample(s, logits, upload_words(s, how), batch.tokens, slots,
+                               s.scratch(slots.rows(), 1)),
+                   std::span(chosen));
     }
     s.wait();
 
-    bool broken = std::ranges::count(chosen, not_a_number) > 0;
+    bool broken = std::ranges::count(chosen, shader::no_token) > 0;
     for (const Piece& piece : pieces)
         broken = broken || (piece.final && holds_nan(outcomes[piece.work].logits));
     if (broken) throw_broken();

@@ -16,12 +16,15 @@ shared uint shared_token[gl_WorkGroupSize.x];
 
 SampleRow how;
 
-uint row_start() { return gl_WorkGroupID.x * p.vocabulary; }
-uint seen_start() { return gl_WorkGroupID.x * ((p.vocabulary + 31) / 32); }
+bool is_seen(uint token) {
+    bool seen = (at(seen)[how.slot * ((p.vocabulary + 31) / 32) + token / 32] >> token % 32 & 1u) != 0;
+    for (uint i = 0; i < how.guesses; ++i) seen = seen || at(tokens)[how.first_guess + i] == token;
+    return seen;
+}
 
 float penalised(uint token) {
-    float z = at(logits)[row_start() + token];
-    bool seen = (at(seen)[seen_start() + token / 32] >> token % 32 & 1u) != 0;
+    float z = at(logits)[how.row * p.vocabulary + token];
+    bool seen = is_seen(token);
     return !seen ? z : z > 0.0 ? z / how.repetition_penalty : z * how.repetition_penalty;
 }
 
@@ -132,7 +135,7 @@ void main() {
         token = shared_token[0];
     }
     if (id == 0) {
-        at(tokens)[gl_WorkGroupID.x] = broken ? 0xffffffffu : token;
-        if (!broken) at(seen)[seen_start() + token / 32] |= 1u << token % 32;
+        at(sampled)[gl_WorkGroupID.x] = broken ? no_token : token;
+        if (how.keep != 0) at(chosen)[how.slot] = broken ? 0 : token;
     }
 }

@@ -78,8 +78,14 @@ TEST(Kernels, TellWhatTheyReadAndWrite) {
         {"sample",
          {{offsetof(SampleParams, logits), Access::read},
           {offsetof(SampleParams, how), Access::read},
-          {offsetof(SampleParams, seen), Access::change},
-          {offsetof(SampleParams, tokens), Access::write}}},
+          {offsetof(SampleParams, tokens), Access::read},
+          {offsetof(SampleParams, seen), Access::read},
+          {offsetof(SampleParams, chosen), Access::write},
+          {offsetof(SampleParams, sampled), Access::write}}},
+        {"mark",
+         {{offsetof(MarkParams, tokens), Access::read},
+          {offsetof(MarkParams, marks), Access::read},
+          {offsetof(MarkParams, seen), Access::change}}},
     };
     for (auto table : {all_kernels(), bound_kernels()})
         for (const Case& c : cases) {
