@@ -67,7 +67,9 @@ void add_result(Json& json, const Unscored& unscored) {
 
 void add_judge(Json& json, const Judge& judge) {
     if (judge.model.empty()) return;
-    json["judge"] = {{"model", judge.model}, {"quant", judge.quant}};
+    Json& object = json["judge"] = {{"model", judge.model}};
+    if (!judge.sha256.empty()) object["sha256"] = judge.sha256;
+    object["quant"] = judge.quant;
 }
 
 }  // namespace
@@ -128,6 +130,7 @@ Json to_json(const ItemId& id) {
 Json to_json(const Record& record) {
     Json json;
     json["id"] = to_json(record.id);
+    if (!record.item_hash.empty()) json["item_hash"] = record.item_hash;
     if (record.mode) json["mode"] = name(*record.mode);
     if (!record.scored() && record.mode == Mode::relative) json["verdict"] = nullptr;
     std::visit([&](const auto& result) { add_result(json, result); }, record.result);

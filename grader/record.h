@@ -51,7 +51,8 @@ struct Milliseconds {
 
 struct Judge {
     std::string model;
-    std::string quant;  // the weight format, as the file spells it
+    std::string quant;        // the weight format, as the file spells it
+    std::string sha256 = {};  // of its files (see Fingerprint); empty: not known
 };
 
 struct Grade {
@@ -77,7 +78,8 @@ struct Unscored {
 // What grading one item gives.
 struct Record {
     ItemId id;
-    std::optional<Mode> mode;  // unknown when the line was no item
+    std::string item_hash = {};  // see item_hash(); empty: not known
+    std::optional<Mode> mode;    // unknown when the line was no item
     std::variant<Grade, Unscored> result;
     std::string profile = {};
     Judge judge = {};

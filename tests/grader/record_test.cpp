@@ -66,7 +66,7 @@ Record absolute_record() {
                             .tokens = {1103, 226, 139},
                             .milliseconds = {12.34567, 890}},
             .profile = "hf-card",
-            .judge = {"judge", "q4_k"},
+            .judge = {"judge", "q4_k", "5e1f"},
             .seed = 17,
             .warnings = {"no_reference"}};
 }
@@ -79,7 +79,7 @@ TEST(Record, Absolute) {
         R"(,"parse":"forced","feedback":"Good. [RESULT] 4","finish":"length",)"
         R"("tokens":{"prompt":1103,"cached":226,"generated":139},)"
         R"("ms":{"prefill":12.346,"decode":890.0},"profile":"hf-card",)"
-        R"("judge":{"model":"judge","quant":"q4_k"},"seed":17,)"
+        R"("judge":{"model":"judge","sha256":"5e1f","quant":"q4_k"},"seed":17,)"
         R"("warnings":["no_reference"]})");
 }
 

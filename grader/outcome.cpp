@@ -1,0 +1,55 @@
+#include "grader/outcome.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "grader/verdict.h"
+
+namespace assay {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const Json* find(const Json& object, const char* key) {
+    if (!object.is_object()) return nullptr;
+    const auto field = object.find(key);
+    return field == object.end() ? nullptr : &*field;
+}
+
+std::string text(const Json& object, const char* key) {
+    const Json* field = find(object, key);
+    return field && field->is_string() ? field->get<std::string>() : "";
+}
+
+std::uint64_t count(const Json& object, const char* key) {
+    const Json* field = find(object, key);
+    return field && field->is_number_unsigned() ? field->get<std::uint64_t>() : 0;
+}
+
+char verdict_of(const Json& record) {
+    const Json* score = find(record, "score");
+    const std::string symbol =
+        score && score->is_number_integer() ? score->dump() : text(record, "verdict");
+    for (const Mode mode : {Mode::absolute, Mode::relative})
+        if (symbol.size() == 1 && legal_verdicts(mode).find(symbol) != std::string_view::npos)
+            return symbol[0];
+    return 0;
+}
+
+}  // namespace
+
+Outcome outcome_of(const Json& record) {
+    Outcome outcome{.verdict = verdict_of(record), .forced = text(record, "parse") == "forced"};
+    if (const Json* expected = find(record, "expected_score"); expected && expected->is_number())
+        outcome.expected_score = expected->get<double>();
+    if (const Json* same = find(record, "consistent"); same && same->is_boolean())
+        outcome.consistent = same->get<bool>();
+    if (const Json* tokens = find(record, "tokens")) {
+        outcome.prompt_tokens = count(*tokens, "prompt");
+        outcome.cached_tokens = count(*tokens, "cached");
+        outcome.generated_tokens = count(*tokens, "generated");
+    }
+    return outcome;
+}
+
+}  // namespace assay
