@@ -89,11 +89,12 @@ void Stream::check_guards() const {
 }
 
 Tensor Stream::upload_bytes(std::span<const std::byte> bytes) {
+    auto& uploads = steps_[recording_].uploads;
     auto [block, offset] =
-        place(device_, uploads_, align_up(bytes.size()), Memory::upload, "upload");
+        place(device_, uploads, align_up(bytes.size()), Memory::upload, "upload");
     if (!bytes.empty())
-        std::memcpy(uploads_[block].buffer.host().data() + offset, bytes.data(), bytes.size());
-    return {uploads_[block].buffer.address() + offset,
+        std::memcpy(uploads[block].buffer.host().data() + offset, bytes.data(), bytes.size());
+    return {uploads[block].buffer.address() + offset,
             {static_cast<std::uint32_t>(bytes.size() / 4), 1, 1}};
 }
 
@@ -105,10 +106,11 @@ void Stream::copy(const Tensor& from, const Tensor& to) {
 void Stream::download_bytes(const Tensor& from, std::span<std::byte> to) {
     if (from.bytes() != to.size())
         throw std::logic_error("download: the tensor and its destination differ in size");
+    Step& step = steps_[recording_];
     auto [block, offset] =
-        place(device_, downloads_, align_up(to.size()), Memory::download, "download");
-    recorder_->copy(from.address, downloads_[block].buffer.address() + offset, to.size());
-    pending_downloads_.push_back({block, {offset, to}});
+        place(device_, step.downloads, align_up(to.size()), Memory::download, "download");
+    recorder_->copy(from.address, step.downloads[block].buffer.address() + offset, to.size());
+    step.pending.push_back({block, offset, to});
 }
 
 MemoryAccess Stream::extent(std::uint64_t address) const {
@@ -141,27 +143,50 @@ double Stream::most_flops() const {
 
 Ticket Stream::submit() { return Ticket{recorder_->submit()}; }
 
-void Stream::wait(Ticket ticket) { recorder_->wait(static_cast<std::uint64_t>(ticket)); }
+void Stream::wait(Ticket ticket) {
+    recorder_->wait(static_cast<std::uint64_t>(ticket));
+    for (Step& step : steps_)
+        if (step.ended && step.ticket <= ticket) finish(step);
+}
 
-void Stream::wait() {
-    recorder_->wait(recorder_->submit());
-    for (auto& [block, download] : pending_downloads_)
-        std::memcpy(download.to.data(), downloads_[block].buffer.host().data() + download.offset,
-                    download.to.size());
-    if (options_.guard) check_guards();
-    end_step();
+Ticket Stream::end_step() {
+    Step& step = steps_[recording_];
+    step.ticket = submit();
+    step.ended = true;
+    if (options_.guard) {
+        wait(step.ticket);
+        check_guards();
+    }
+    reset_scratch();
+    const Ticket ticket = step.ticket;
+    recording_ = 1 - recording_;
+    if (steps_[recording_].ended) wait(steps_[recording_].ticket);
+    return ticket;
+}
+
+// Fills the downloads of a step that the device is done with.
+void Stream::finish(Step& step) {
+    for (const auto& [block, offset, to] : step.pending)
+        std::memcpy(to.data(), step.downloads[block].buffer.host().data() + offset, to.size());
+    reset(step);
+}
+
+void Stream::reset(Step& step) noexcept {
+    step.pending.clear();
+    step.ended = false;
+    for (auto* blocks : {&step.uploads, &step.downloads})
+        for (Block& block : *blocks) block.used = 0;
+}
+
+void Stream::reset_scratch() noexcept {
+    live_.clear();
+    for (Block& block : scratch_) block.used = 0;
 }
 
 void Stream::abandon() noexcept {
     recorder_->abandon();
-    end_step();
-}
-
-void Stream::end_step() noexcept {
-    pending_downloads_.clear();
-    live_.clear();
-    for (auto* blocks : {&scratch_, &uploads_, &downloads_})
-        for (Block& block : *blocks) block.used = 0;
+    for (Step& step : steps_) reset(step);
+    reset_scratch();
 }
 
 void Stream::reserve(std::uint64_t bytes) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -66,7 +67,7 @@ public:
 
     // Room for 4-byte elements, contents undefined, valid until its scope ends.
     Tensor scratch(std::uint32_t rows, std::uint32_t row_size);
-    // Host data (4-byte elements) as a tensor, valid until wait().
+    // Host data (4-byte elements) as a tensor, valid in this step.
     template <class T>
     Tensor upload(std::span<const T> values) {
         static_assert(sizeof(T) == 4);
@@ -74,7 +75,7 @@ public:
     }
     // Copies one tensor over another of the same size.
     void copy(const Tensor& from, const Tensor& to);
-    // `to` holds the tensor's elements once wait() returns.
+    // `to` holds the tensor's elements once the step is waited for.
     template <class T>
     void download(const Tensor& from, std::span<T> to) {
         static_assert(sizeof(T) == 4);
@@ -96,11 +97,14 @@ public:
     [[nodiscard]] Scope scope() { return Scope(*this); }
 
     Ticket submit();           // hands what is recorded to the device
-    void wait(Ticket ticket);  // until that work is done
-    void abandon() noexcept;  // ends a step that failed: what is recorded is dropped, downloads are
+    void wait(Ticket ticket);  // until that work is done, and downloads of ended steps are filled
+    // Submits, and begins a new step while this one may still run: scratch tensors are gone,
+    // uploads once it is done. The last step but one is waited for.
+    Ticket end_step();
+    void wait() { wait(end_step()); }
+    void abandon() noexcept;  // ends steps that failed: what is recorded is dropped, downloads are
                               // not filled
     void reserve(std::uint64_t bytes);  // of scratch, in one piece
-    void wait();  // submits, waits for everything, ends the step: uploads and scratch are gone
 
     std::uint64_t scratch_peak_bytes() const { return scratch_peak_; }
     const std::vector<ProfileEvent>& profile() const;  // of the steps waited for so far
@@ -116,8 +120,15 @@ private:
         std::uint64_t begin, end;  // addresses
     };
     struct Download {
+        std::size_t block;
         std::uint64_t offset;
         std::span<std::byte> to;
+    };
+    struct Step {  // what the host and the device hand each other in it
+        std::vector<Block> uploads, downloads;
+        std::vector<Download> pending;
+        Ticket ticket{};  // of its end
+        bool ended = false;
     };
 
     void record(std::uint16_t kernel, const Constants& constants, std::span<const std::byte> params,
@@ -125,7 +136,9 @@ private:
     Tensor upload_bytes(std::span<const std::byte> bytes);
     void download_bytes(const Tensor& from, std::span<std::byte> to);
     void release_to(std::size_t mark);
-    void end_step() noexcept;
+    void finish(Step& step);
+    static void reset(Step& step) noexcept;
+    void reset_scratch() noexcept;
     void check_guards() const;
     // The tensor or buffer an address lies in, as [address, its end).
     MemoryAccess extent(std::uint64_t address) const;
@@ -135,8 +148,8 @@ private:
     std::vector<Block> scratch_;
     std::vector<Live> live_;
     std::uint64_t scratch_peak_ = 0;
-    std::vector<Block> uploads_, downloads_;
-    std::vector<std::pair<std::size_t, Download>> pending_downloads_;
+    std::array<Step, 2> steps_;  // the one being recorded and the one before, in turn
+    std::size_t recording_ = 0;
     std::unique_ptr<vk::Recorder> recorder_;
 };
 
