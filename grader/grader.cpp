@@ -151,10 +151,8 @@ Grader::Text Grader::write(const std::vector<TokenId>& prompt, std::uint64_t pro
     writer_.begin(prompt);
     while (text.token_begins.size() < limit) {
         const bool verdict_due = at_verdict(text.text);
-        const auto position = static_cast<std::uint32_t>(prompt.size() + text.token_begins.size());
-        const float random = uniform(
-            {.seed = options_.seed, .item = prompt_hash, .sample = 0, .position = position});
-        Choice choice = writer_.choose(options_.sampling, random, verdict_due);
+        const Draw draw{.seed = options_.seed, .item = prompt_hash};
+        Choice choice = writer_.choose(options_.sampling, draw, verdict_due);
         if (text.token_begins.empty()) {
             text.milliseconds.prefill = watch.milliseconds();
             watch.restart();
@@ -218,7 +216,7 @@ void Grader::force_verdict(Text& text, Mode mode) {
     text.before_verdict.assign(text.tokens.begin(),
                                text.tokens.begin() + static_cast<std::ptrdiff_t>(kept));
     text.before_verdict.insert(text.before_verdict.end(), tail.begin(), tail.end());
-    text.verdict_logits = writer_.choose({}, 0, true).logits;
+    text.verdict_logits = writer_.choose({}, {}, true).logits;
 }
 
 // The softmax over the verdicts, each with the weight of all its spellings.

@@ -29,16 +29,16 @@ void EngineWriter::truncate(std::uint32_t length) {
     }
 }
 
-Choice EngineWriter::choose(const Sampling& how, float random, bool with_logits) {
+Choice EngineWriter::choose(const Sampling& how, const Draw& draw, bool with_logits) {
     const Work work{.sequence = &sequence_,
                     .tokens = pending_,
                     .logits = with_logits ? Work::last : Work::nothing,
                     .sample = true,
                     .how = how,
-                    .random = random};
+                    .draw = draw};
     std::vector<Outcome> outcome = engine_.step({&work, 1});
     pending_.clear();
-    return {outcome[0].token, std::move(outcome[0].logits)};
+    return {outcome[0].tokens.front(), std::move(outcome[0].logits)};
 }
 
 }  // namespace assay

@@ -25,8 +25,8 @@ public:
     virtual void begin(std::span<const TokenId> prompt) = 0;   // a new text
     virtual void append(std::span<const TokenId> tokens) = 0;  // to the text
     virtual void truncate(std::uint32_t length) = 0;           // to this many tokens
-    // The token that follows; it is not appended. `random` in [0, 1) is what sampling draws from.
-    virtual Choice choose(const Sampling& how, float random, bool with_logits) = 0;
+    // The token that follows; it is not appended.
+    virtual Choice choose(const Sampling& how, const Draw& draw, bool with_logits) = 0;
 };
 
 // A Writer over one sequence of an engine.
@@ -41,7 +41,7 @@ public:
     void begin(std::span<const TokenId> prompt) override;
     void append(std::span<const TokenId> tokens) override;
     void truncate(std::uint32_t length) override;
-    Choice choose(const Sampling& how, float random, bool with_logits) override;
+    Choice choose(const Sampling& how, const Draw& draw, bool with_logits) override;
 
 private:
     Engine& engine_;

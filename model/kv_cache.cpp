@@ -7,8 +7,8 @@
 namespace assay {
 namespace {
 
-std::uint64_t side_bytes(const Config& config, Cache format, std::uint32_t blocks) {
-    return std::uint64_t{blocks} * ops::block_slots * config.num_key_value_heads *
+std::uint64_t block_bytes(const Config& config, Cache format) {
+    return std::uint64_t{ops::block_slots} * config.num_key_value_heads *
            row_bytes(format, config.head_dim);
 }
 
@@ -16,14 +16,15 @@ std::uint64_t side_bytes(const Config& config, Cache format, std::uint32_t block
 
 std::uint64_t KvCache::bytes(const Config& config, Cache format, std::uint32_t blocks,
                              const Share& share) {
-    return 2 * side_bytes(config, format, blocks) * (share.end(config) - share.first_layer);
+    return 2 * blocks * block_bytes(config, format) * (share.end(config) - share.first_layer);
 }
 
 KvCache::KvCache(Device& device, const Config& config, Cache format, std::uint32_t blocks,
                  const Share& share)
     : format_(format),
       kv_heads_(config.num_key_value_heads),
-      side_bytes_(side_bytes(config, format, blocks)) {
+      block_bytes_(block_bytes(config, format)),
+      side_bytes_(blocks * block_bytes_) {
     for (std::uint32_t i = share.first_layer; i < share.end(config); ++i)
         layers_.emplace_back(device, 2 * side_bytes_, Memory::device,
                              "KV cache of layer " + std::to_string(i));
@@ -37,27 +38,12 @@ ops::KeysValues KvCache::layer(std::uint32_t index) const {
             .kv_heads = kv_heads_};
 }
 
-BlockPool::BlockPool(std::uint32_t blocks) {
-    for (std::uint32_t block = blocks; block > 0; --block)
-        free_.push_back(block - 1);  // the lowest is given out first
-}
-
-void BlockPool::grow(std::vector<std::uint32_t>& blocks, std::uint32_t positions) {
-    const std::uint32_t needed = blocks_for(positions);
-    if (needed > blocks.size() && needed - blocks.size() > free_.size())
-        throw Error("KV cache: " + std::to_string(needed - blocks.size()) +
-                    " more blocks asked for, " + std::to_string(free_.size()) + " free");
-    while (blocks.size() < needed) {
-        blocks.push_back(free_.back());
-        free_.pop_back();
-    }
-}
-
-void BlockPool::shrink(std::vector<std::uint32_t>& blocks, std::uint32_t positions) {
-    while (blocks.size() > blocks_for(positions)) {
-        free_.push_back(blocks.back());
-        blocks.pop_back();
-    }
+void KvCache::copy_block(Stream& s, std::uint32_t from, std::uint32_t to) const {
+    const auto words = static_cast<std::uint32_t>(block_bytes_ / 4);
+    for (const Buffer& layer : layers_)
+        for (std::uint64_t side : {layer.address(), layer.address() + side_bytes_})
+            s.copy({side + from * block_bytes_, {words, 1, 1}},
+                   {side + to * block_bytes_, {words, 1, 1}});
 }
 
 }  // namespace assay

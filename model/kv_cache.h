@@ -9,26 +9,6 @@
 
 namespace assay {
 
-// Hands out the blocks of ops::block_slots positions that sequences own (paged attention, Kwon et
-// al. 2023). A block has its place in the cache of every layer.
-class BlockPool {
-public:
-    explicit BlockPool(std::uint32_t blocks);
-
-    // Blocks to hold `positions` of a sequence, added to those it has. Throws an Error when there
-    // are too few.
-    void grow(std::vector<std::uint32_t>& blocks, std::uint32_t positions);
-    // Takes back the blocks beyond those that `positions` need.
-    void shrink(std::vector<std::uint32_t>& blocks, std::uint32_t positions);
-
-    static std::uint32_t blocks_for(std::uint32_t positions) {
-        return (positions + ops::block_slots - 1) / ops::block_slots;
-    }
-
-private:
-    std::vector<std::uint32_t> free_;
-};
-
 // The keys and values of some layers.
 class KvCache {
 public:
@@ -37,6 +17,8 @@ public:
             const Share& share = {});
 
     ops::KeysValues layer(std::uint32_t index) const;  // of the share's
+    // Copies what a block holds of every layer.
+    void copy_block(Stream&, std::uint32_t from, std::uint32_t to) const;
 
     // Throws as the constructor does.
     static std::uint64_t bytes(const Config& config, Cache format, std::uint32_t blocks,
@@ -45,7 +27,8 @@ public:
 private:
     Cache format_;
     std::uint32_t kv_heads_;
-    std::uint64_t side_bytes_;    // of the keys, or the values, of one layer
+    std::uint64_t block_bytes_;   // of the keys, or the values, of one layer
+    std::uint64_t side_bytes_;    // all blocks of them
     std::vector<Buffer> layers_;  // keys, then values
 };
 

@@ -8,8 +8,8 @@
 namespace assay {
 namespace {
 
-constexpr std::uint64_t transfer_bytes =
-    64ull << 20;  // two staging buffers of 16 MiB; an upload and a download block
+// Two staging buffers of 16 MiB; an upload and a download block for each of two steps.
+constexpr std::uint64_t transfer_bytes = 96ull << 20;
 
 }  // namespace
 
@@ -30,17 +30,15 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& option
                        const Place& place, const Share& share) {
     const Config& config = checkpoint.config();
     const WeightBytes weights = weight_bytes(checkpoint, options.context, share);
-    return {
-        .share = share,
-        .weights = weights.device,
-        .kv_cache = KvCache::bytes(
-            config, options.kv, options.sequences * BlockPool::blocks_for(options.context), share),
-        .scratch = scratch_bytes(config, options, place.device, share),
-        .transfers = transfer_bytes,
-        .free = place.free_bytes,
-        .host = weights.host,
-        .expert_slots = weights.expert_slots,
-        .unified = place.device.unified_memory};
+    return {.share = share,
+            .weights = weights.device,
+            .kv_cache = KvCache::bytes(config, options.kv, options.blocks(), share),
+            .scratch = scratch_bytes(config, options, place.device, share),
+            .transfers = transfer_bytes,
+            .free = place.free_bytes,
+            .host = weights.host,
+            .expert_slots = weights.expert_slots,
+            .unified = place.device.unified_memory};
 }
 
 namespace {
@@ -112,23 +110,63 @@ std::vector<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const EngineOp
     return best;
 }
 
+EngineOptions fill_memory(const Checkpoint& checkpoint, EngineOptions options,
+                          const std::vector<Place>& places, bool experts_on_host,
+                          std::uint64_t kv_bytes) {
+    const bool on_cpu =
+        std::ranges::any_of(places, [](const Place& place) { return place.device.is_cpu; });
+    // Few texts are as long as they may be. Experts that have no place on the device have a better
+    // use for its memory.
+    std::uint32_t at_full_length = experts_on_host ? 4 : options.sequences;
+    if (options.sequences == 0) {
+        options.sequences = on_cpu ? 32 : 64;
+        at_full_length = experts_on_host ? 4 : options.sequences / 2;
+    }
+    const std::uint32_t least = BlockPool::blocks_for(options.context);
+    const auto fits = [&](std::uint32_t blocks) {
+        constexpr double filled = 0.9;  // others use the device, too
+        options.kv_blocks = blocks;
+        const auto plans = plan_memory(checkpoint, options, places, experts_on_host);
+        return std::ranges::all_of(plans, [&](const MemoryPlan& plan) {
+            return static_cast<double>(plan.needed()) <= filled * static_cast<double>(plan.free) &&
+                   (kv_bytes == 0 || plan.kv_cache <= kv_bytes);
+        });
+    };
+    options.kv_blocks = least;
+    for (const MemoryPlan& plan : plan_memory(checkpoint, options, places, experts_on_host))
+        if (kv_bytes != 0 && plan.kv_cache > kv_bytes)
+            throw Error("KV cache: one text of " + std::to_string(options.context) +
+                        " tokens takes " + bytes_text(plan.kv_cache) + ", " + bytes_text(kv_bytes) +
+                        " are allowed: take a greater --kv-memory or a shorter --context");
+    std::uint32_t low = least, high = least * at_full_length;
+    while (low < high) {
+        const std::uint32_t middle = high - (high - low) / 2;
+        if (fits(middle))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    options.kv_blocks = low;
+    return options;
+}
+
 void require_fit(const std::vector<MemoryPlan>& plans, const EngineOptions& options,
                  const std::vector<Place>& places) {
     for (std::size_t i = 0; i < plans.size(); ++i) {
         const MemoryPlan& plan = plans[i];
         if (plan.fits()) continue;
-        throw Error(
-            (plans.size() == 1
-                 ? std::string("the model")
-                 : "its share of " + std::to_string(plan.share.layers) + " layers of the model") +
-            " needs " + bytes_text(plan.needed()) + " (weights " + bytes_text(plan.weights) +
-            ", KV cache " + bytes_text(plan.kv_cache) + " for " + std::to_string(options.context) +
-            " tokens, scratch " + bytes_text(plan.scratch + plan.transfers) +
-            (plan.unified && plan.host ? ", experts " + bytes_text(plan.host) : "") + "), " +
-            places[i].device.name + " has " + bytes_text(plan.free) +
-            " free: take a smaller weight format, a shorter --context" +
-            (plans.size() == 1 ? ", another --device or several --devices" : "") +
-            (plan.host == 0 ? " or, for a mixture of experts, --experts-on host" : ""));
+        throw Error((plans.size() == 1 ? std::string("the model")
+                                       : "its share of " + std::to_string(plan.share.layers) +
+                                             " layers of the model") +
+                    " needs " + bytes_text(plan.needed()) + " (weights " +
+                    bytes_text(plan.weights) + ", KV cache " + bytes_text(plan.kv_cache) + " for " +
+                    std::to_string(options.blocks() * ops::block_slots) + " tokens, scratch " +
+                    bytes_text(plan.scratch + plan.transfers) +
+                    (plan.unified && plan.host ? ", experts " + bytes_text(plan.host) : "") +
+                    "), " + places[i].device.name + " has " + bytes_text(plan.free) +
+                    " free: take a smaller weight format, a shorter --context" +
+                    (plans.size() == 1 ? ", another --device or several --devices" : "") +
+                    (plan.host == 0 ? " or, for a mixture of experts, --experts-on host" : ""));
     }
 }
 

@@ -38,6 +38,14 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, const EngineOptions& option
 std::vector<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const EngineOptions& options,
                                     const std::vector<Place>& places, bool experts_on_host);
 
+// Options for writing many texts at once, from those of one: as many sequences as suit the devices,
+// unless `options` says how many, and as much KV cache as these use and the devices have room for,
+// at most kv_bytes of it on each (0: no such bound) and no less than one text at full length.
+// Throws an Error when that is more than kv_bytes.
+EngineOptions fill_memory(const Checkpoint& checkpoint, EngineOptions options,
+                          const std::vector<Place>& places, bool experts_on_host,
+                          std::uint64_t kv_bytes = 0);
+
 // Throws an Error with the numbers and what can be done unless every plan fits.
 void require_fit(const std::vector<MemoryPlan>& plans, const EngineOptions& options,
                  const std::vector<Place>& places);

@@ -146,7 +146,7 @@ private:
 
     TokenId step(std::span<const TokenId> tokens) {
         const Work work{.sequence = &sequence_, .tokens = tokens, .sample = true};
-        return engine_.step({&work, 1}).front().token;
+        return engine_.step({&work, 1}).front().tokens.front();
     }
 
     template <class Function>

@@ -91,8 +91,6 @@ DeviceInfo usual_device() {
 // No Vulkan device is no reason not to describe a model, unless one was asked for.
 Plan make_plan(const Checkpoint& checkpoint, const RunOptions& run) {
     Plan plan;
-    plan.engine.kv = run.kv;
-    plan.engine.context = choose_context(checkpoint.config(), run.context);
     try {
         plan.places = places_of(open_devices(run));
     } catch (const Error&) {
@@ -100,6 +98,7 @@ Plan make_plan(const Checkpoint& checkpoint, const RunOptions& run) {
         plan.places = {{usual_device(), 0}};
         plan.on_device = false;
     }
+    plan.engine = engine_options(run, checkpoint, plan.places);
     plan.shares = plan_memory(checkpoint, plan.engine, plan.places, run.experts_on_host);
     return plan;
 }
@@ -144,8 +143,11 @@ Json to_json(const Plan& plan, const Config& config) {
         }
         shares.push_back(share);
     }
-    return {
-        {"context", plan.engine.context}, {"kv", info(plan.engine.kv).name}, {"shares", shares}};
+    return {{"context", plan.engine.context},
+            {"sequences", plan.engine.sequences},
+            {"kv", info(plan.engine.kv).name},
+            {"kv_tokens", plan.engine.blocks() * ops::block_slots},
+            {"shares", shares}};
 }
 
 void print_json(const Checkpoint& checkpoint, const OptionalTokenizer& found, const Plan& plan) {
@@ -239,24 +241,25 @@ void print_formats(const Checkpoint& checkpoint) {
 }
 
 void print_plan(const Plan& plan, const Config& config) {
-    const char* what = "memory plan";
+    row("memory plan", "up to " + std::to_string(plan.engine.sequences) +
+                           " texts at a time of up to " + std::to_string(plan.engine.context) +
+                           " tokens");
     for (std::size_t i = 0; i < plan.shares.size(); ++i) {
         const MemoryPlan& memory = plan.shares[i];
         const std::uint32_t layers = memory.share.end(config) - memory.share.first_layer;
-        row(what, (plan.shares.size() > 1 ? std::to_string(layers) + " layers: " : "") +
-                      bytes_text(memory.total()) + ": weights " + bytes_text(memory.weights) +
-                      ", KV cache " + bytes_text(memory.kv_cache) + " (" +
-                      std::to_string(plan.engine.context) + " tokens, " +
-                      std::string(info(plan.engine.kv).name) + "), scratch " +
-                      bytes_text(memory.scratch));
-        what = "";
+        row("", (plan.shares.size() > 1 ? std::to_string(layers) + " layers: " : "") +
+                    bytes_text(memory.total()) + ": weights " + bytes_text(memory.weights) +
+                    ", KV cache " + bytes_text(memory.kv_cache) + " (" +
+                    std::to_string(plan.engine.blocks() * ops::block_slots) + " tokens, " +
+                    std::string(info(plan.engine.kv).name) + "), scratch " +
+                    bytes_text(memory.scratch));
         if (memory.host != 0)
-            row(what, "experts: " + bytes_text(memory.host) + " in host memory, " +
-                          std::to_string(memory.expert_slots) + " of " +
-                          std::to_string(layers * config.num_local_experts) + " on the device");
-        row(what, plan.on_device ? plan.places[i].device.name + " has " + bytes_text(memory.free) +
-                                       " free: " + (memory.fits() ? "it fits" : "it does not fit")
-                                 : "no Vulkan device here to compare it with");
+            row("", "experts: " + bytes_text(memory.host) + " in host memory, " +
+                        std::to_string(memory.expert_slots) + " of " +
+                        std::to_string(layers * config.num_local_experts) + " on the device");
+        row("", plan.on_device ? plan.places[i].device.name + " has " + bytes_text(memory.free) +
+                                     " free: " + (memory.fits() ? "it fits" : "it does not fit")
+                               : "no Vulkan device here to compare it with");
     }
 }
 
@@ -279,6 +282,7 @@ int run(const Options& options) {
 
 Action add_options(CLI::App& command) {
     const auto options = std::make_shared<Options>();
+    options->run.sequences = 0;
     command
         .add_option("model", options->run.model,
                     "A Hugging Face directory, a GGUF file, a name in the local Hugging Face "

@@ -20,8 +20,12 @@ struct RunOptions {
     std::string quantize, quantize_cache;  // "": the model as it is; the user's cache folder
     std::vector<std::string> devices;      // as --device takes them; none: the fastest
     bool experts_on_host = false;
-    std::uint32_t context = 0;    // 0: what the model takes, at most default_context
-    std::uint32_t sequences = 1;  // that the KV cache holds at full length
+    std::uint32_t context = 0;  // 0: what the model takes, at most default_context
+    // Texts written at once; 0: as many as suit the device, with what memory it has for them.
+    std::uint32_t sequences = 1;
+    std::uint64_t kv_memory = 0;  // most bytes of KV cache on a device; 0: no such bound
+    bool batch_invariant = false;
+    bool speculate = true;
     Cache kv = Cache::f16;
     bool profile = false;
     bool quiet = false;

@@ -39,10 +39,7 @@ Session::Session(const RunOptions& options, Checkpoint checkpoint)
     : checkpoint_(std::move(checkpoint)),
       devices_(open_devices(options)),
       open_seconds_(opening_.seconds()),
-      engine_options_{.kv = options.kv,
-                      .context = choose_context(checkpoint_.config(), options.context),
-                      .sequences = options.sequences,
-                      .profile = options.profile},
+      engine_options_(engine_options(options, checkpoint_, places_of(devices_))),
       plans_(checked_plans(checkpoint_, engine_options_, devices_, options.experts_on_host)),
       models_(load(options)),
       engine_(stages_of(devices_, models_, plans_), engine_options_) {}
@@ -113,6 +110,17 @@ std::vector<Place> places_of(const std::vector<std::unique_ptr<Device>>& devices
             {device->info(), device->free_bytes() / static_cast<std::uint64_t>(named)});
     }
     return places;
+}
+
+EngineOptions engine_options(const RunOptions& run, const Checkpoint& checkpoint,
+                             const std::vector<Place>& places) {
+    const EngineOptions options{.kv = run.kv,
+                                .context = choose_context(checkpoint.config(), run.context),
+                                .sequences = run.sequences,
+                                .batch_invariant = run.batch_invariant,
+                                .profile = run.profile};
+    if (run.sequences == 1 && run.kv_memory == 0) return options;
+    return fill_memory(checkpoint, options, places, run.experts_on_host, run.kv_memory);
 }
 
 std::uint32_t choose_context(const Config& config, std::uint32_t asked) {

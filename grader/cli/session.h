@@ -57,6 +57,10 @@ private:
 // Throws an Error when the model cannot take what is asked for.
 std::uint32_t choose_context(const Config& config, std::uint32_t asked);
 
+// What the options of a run mean for its model on these devices.
+EngineOptions engine_options(const RunOptions& run, const Checkpoint& checkpoint,
+                             const std::vector<Place>& places);
+
 // The devices that the options name, or the fastest.
 std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options);
 // The devices with what each has free; of one that is named twice, half.

@@ -39,8 +39,8 @@ public:
         EXPECT_LT(tokens.size(), context_);
     }
     void truncate(std::uint32_t length) override { tokens.resize(length); }
-    Choice choose(const Sampling&, float random, bool with_logits) override {
-        drawn.push_back(random);
+    Choice choose(const Sampling&, const Draw& draw, bool with_logits) override {
+        drawn.push_back(uniform(draw));
         const std::size_t written = tokens.size() - prompt_length_;
         Choice choice{written < script_.size() ? script_[written] : demo_tokenizer().eos_id(), {}};
         if (with_logits) {

@@ -178,8 +178,8 @@ TEST(Engine, SamplesGreedilyFromTheLastLogits) {
     const auto tokens = random_tokens(20, 5);
     const Work work{.sequence = &sequence, .tokens = tokens, .logits = Work::last, .sample = true};
     const Outcome outcome = tiny.loaded->engine.step({&work, 1})[0];
-    EXPECT_EQ(outcome.token, std::max_element(outcome.logits.begin(), outcome.logits.end()) -
-                                 outcome.logits.begin());
+    EXPECT_EQ(outcome.tokens.at(0), std::max_element(outcome.logits.begin(), outcome.logits.end()) -
+                                        outcome.logits.begin());
 }
 
 TEST(Engine, RefusesWhatDoesNotFit) {
@@ -219,7 +219,7 @@ TEST(Engine, AFailedStepLeavesSequencesAsTheyWere) {
     // Room for two blocks is left, which the first sequence takes before the second finds none.
     const std::array<Work, 2> both{Work{.sequence = &first, .tokens = tokens, .logits = Work::all},
                                    Work{.sequence = &second, .tokens = std::span(tokens).first(5)}};
-    test::expect_error([&] { engine.step(both); }, {"KV cache", "1 more blocks", "0 free"});
+    test::expect_error([&] { engine.step(both); }, {"KV cache", "one more block", "all 4"});
     EXPECT_EQ(first.length(), 0u);
     EXPECT_EQ(second.length(), 0u);
     const Work again{
