@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "grader/cli/bench_grading.h"
 #include "grader/cli/bench_model.h"
 #include "grader/cli/bench_rows.h"
 #include "grader/cli/commands.h"
@@ -22,8 +23,18 @@ Action add_options(CLI::App& command) {
     const auto rows_options = std::make_shared<BenchRowsOptions>();
     add_bench_rows_options(*rows, *rows_options);
 
-    return
-        [=] { return model->parsed() ? bench_model(*model_options) : bench_rows(*rows_options); };
+    CLI::App* grading = command.add_subcommand(
+        "grading", "Time grading: items of four shapes, with 1 to 64 texts written at once");
+    grading->footer(
+        "Example:\n  assay bench grading --model demo --shapes absolute,pairs --at-once 1,32");
+    const auto grading_options = std::make_shared<BenchGradingOptions>();
+    add_bench_grading_options(*grading, *grading_options);
+
+    return [=] {
+        return model->parsed()  ? bench_model(*model_options)
+               : rows->parsed() ? bench_rows(*rows_options)
+                                : bench_grading(*grading_options);
+    };
 }
 
 }  // namespace
@@ -38,7 +49,9 @@ const Command bench_command{
         "writing a token reads every weight once, so the share of that rate says how much is left "
         "to gain.\n"
         "bench rows times decode steps by the number of texts in them: the time a step takes "
-        "should grow little and evenly with each text more.",
+        "should grow little and evenly with each text more.\n"
+        "bench grading times whole items, with as many texts written at once as told: what a user "
+        "of `assay grade` gets.",
     .example = "assay bench model --model demo --prompt 512 --generate 64",
     .add_options = add_options,
     .uses_device = true};

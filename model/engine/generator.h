@@ -25,6 +25,7 @@ struct Request {
     Sampling how{};
     Draw draw{};  // of its random numbers; the position is the generator's to set
     std::vector<TokenId> asked = {};  // tokens whose raw logits are wanted wherever one is chosen
+    bool endless = false;             // no token ends the text, for measuring
 
     // Each token as it is chosen, in order, with the logits asked for. One that ends a text (see
     // Generator::ends_text()) is the last; false ends the text too, behind this token.

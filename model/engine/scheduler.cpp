@@ -47,6 +47,8 @@ struct Scheduler::Text {
 
 Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options)
     : engine_(engine), options_(options) {
+    const std::uint32_t most = engine.options().sequences;
+    options_.sequences = options.sequences == 0 ? most : std::min(options.sequences, most);
     const std::uint32_t blocks = engine.blocks().size(), block = ops::block_slots;
     if (blocks < BlockPool::blocks_for(context()))
         throw Error("KV cache: it holds " + std::to_string(blocks * block) +
@@ -77,7 +79,7 @@ void Scheduler::submit(Request request) {
 }
 
 std::size_t Scheduler::room() const {
-    const std::size_t enough = 2ull * engine_.options().sequences;
+    const std::size_t enough = 2ull * options_.sequences;
     return enough - std::min(enough, waiting());
 }
 
@@ -115,7 +117,7 @@ bool Scheduler::submit_step() {
 // not.
 bool Scheduler::should_guess() const {
     return options_.speculate && !running_.empty() && running_.size() <= few_texts &&
-           waiting() == 0 && engine_.options().sequences >= 2 * running_.size() &&
+           waiting() == 0 && options_.sequences >= 2 * running_.size() &&
            std::ranges::all_of(running_, [](auto& text) {
                return text->pending() <= 1 && text->request.max_new_tokens > 0;
            });
@@ -136,7 +138,7 @@ bool Scheduler::add(Text& text, Plan& plan) {
     Part part{.text = &text, .tokens = std::min(std::max(pending, 1u), plan.room)};
     part.last = part.tokens >= pending;
     if (plan.guessing && pending == 1) {
-        const std::size_t each = engine_.options().sequences / running_.size() - 1;
+        const std::size_t each = options_.sequences / running_.size() - 1;
         part.guesses = guess_next(
             text.tokens, std::min<std::size_t>({most_guesses, each, plan.room - 1,
                                                 text.request.max_new_tokens - text.written - 1}));
@@ -151,7 +153,7 @@ bool Scheduler::add(Text& text, Plan& plan) {
 
 // Lets texts in that wait, as long as there are tokens, slots and blocks for them.
 void Scheduler::admit(Plan& plan) {
-    while (plan.room > 0 && running_.size() < engine_.options().sequences) {
+    while (plan.room > 0 && running_.size() < options_.sequences) {
         TextPointer text = next_waiting();
         if (!text) return;
         text->sequence.emplace(engine_);
@@ -269,7 +271,8 @@ bool Scheduler::take_token(Text& text, TokenId token, std::span<const float> ask
     calling_back_ = true;
     const bool goes_on = !text.request.on_token || text.request.on_token(token, asked);
     calling_back_ = false;
-    return goes_on && !ends_text(token) && text.written < text.request.max_new_tokens;
+    return goes_on && (text.request.endless || !ends_text(token)) &&
+           text.written < text.request.max_new_tokens;
 }
 
 void Scheduler::end(Text& text) {

@@ -12,6 +12,8 @@ namespace assay {
 
 struct SchedulerOptions {
     bool speculate = true;  // guess tokens where few texts are written at a time
+    std::uint32_t sequences =
+        0;  // texts written at a time; 0, or more: as many as the engine takes
 };
 
 struct SchedulerStats {
