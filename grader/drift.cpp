@@ -98,14 +98,15 @@ bool ItemDrift::flipped(const ReferenceItem& reference) const {
 DriftJudge::DriftJudge(Engine& engine, const Tokenizer& tokenizer, GraderOptions options)
     : engine_(engine),
       profile_(*options.profile),
-      writer_(engine, tokenizer),
-      grader_(writer_, greedy(std::move(options))) {}
+      tokenizer_(tokenizer),
+      scheduler_(engine),
+      grader_(scheduler_, tokenizer, greedy(std::move(options))) {}
 
 std::variant<ReferenceItem, Unscored> DriftJudge::refer(const Item& item) {
     Record record = grade(item);
     if (!record.scored()) return std::get<Unscored>(record.result);
     ReferenceItem reference{.item = item,
-                            .prompt = prompt_tokens(writer_.tokenizer(), render(profile_, item)),
+                            .prompt = prompt_tokens(tokenizer_, render(profile_, item)),
                             .grade = std::move(std::get<Grade>(record.result)),
                             .vocabulary = vocabulary()};
     reference.verdicts = read(reference, [&](std::size_t i, std::span<const double> likelihoods) {
@@ -120,7 +121,7 @@ ItemDrift DriftJudge::compare(const ReferenceItem& reference) {
         throw Error("vocab_size: " + std::to_string(vocabulary()) + ", the reference has " +
                     std::to_string(reference.vocabulary));
     const Item& item = reference.item;
-    if (prompt_tokens(writer_.tokenizer(), render(profile_, item)) != reference.prompt)
+    if (prompt_tokens(tokenizer_, render(profile_, item)) != reference.prompt)
         throw Error("item " + item.id.text +
                     ": its prompt has other tokens than with the reference's tokenizer");
     ItemDrift drift;
@@ -136,7 +137,8 @@ ItemDrift DriftJudge::compare(const ReferenceItem& reference) {
 
 Record DriftJudge::grade(const Item& item) {
     Record record = grader_.grade(item);
-    writer_.begin({});  // leaves the KV cache to what comes next
+    while (scheduler_.step()) {
+    }  // no step is under way then
     return record;
 }
 
@@ -150,9 +152,11 @@ VerdictDistribution DriftJudge::read(const ReferenceItem& reference, const OnRow
     const auto same = std::ranges::mismatch(sequence.tokens(), tokens).in2 - tokens.begin();
     const std::size_t kept = std::min(static_cast<std::size_t>(same), tokens.size() - 1);
     sequence.truncate(static_cast<std::uint32_t>(kept));
-    const Work work{
-        .sequence = &sequence, .tokens = std::span(tokens).subspan(kept), .logits = Work::last};
-    return grader_.distribution(reference.item.mode, engine_.step({&work, 1})[0].logits);
+    const Ending& ending = grader_.ending(reference.item.mode);
+    const Work work{.sequence = &sequence,
+                    .tokens = std::span(tokens).subspan(kept),
+                    .asked = ending.spellings};
+    return ending.distribution(engine_.step({&work, 1})[0].asked);
 }
 
 void DriftJudge::read_text(Sequence& sequence, const ReferenceItem& reference, const OnRow& row) {

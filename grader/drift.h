@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "grader/grader.h"
+#include "model/engine/scheduler.h"
 
 // What a weight format, or a format of the KV cache, does to a judge: the same items judged by a
 // reference and by others. Divergences are Kullback-Leibler's, of the reference from the other, in
@@ -78,7 +79,8 @@ private:
 
     Engine& engine_;
     const Profile& profile_;
-    EngineWriter writer_;
+    const Tokenizer& tokenizer_;
+    Scheduler scheduler_;
     Grader grader_;
 };
 

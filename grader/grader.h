@@ -2,17 +2,21 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "grader/ending.h"
 #include "grader/item.h"
 #include "grader/prompt.h"
 #include "grader/record.h"
 #include "grader/verdict.h"
-#include "grader/writer.h"
+#include "model/engine/generator.h"
 
 namespace assay {
+
+// In which orders the judge sees the responses of a pair.
+enum class Orders { given, both };
 
 struct GraderOptions {
     const Profile* profile = &profiles().front();
@@ -20,7 +24,10 @@ struct GraderOptions {
     Sampling sampling;
     std::uint32_t max_new_tokens = 1024;
     std::uint64_t seed = 0;
-    Judge judge;  // what records say of the model
+    std::uint32_t samples = 1;  // texts of each order, at least 1
+    Orders orders = Orders::given;
+    bool verdict_only = false;  // no feedback, and so one sample: the verdict is forced
+    Judge judge;                // what records say of the model
 };
 
 // What a profile asks for unless the user says otherwise.
@@ -29,40 +36,45 @@ GraderOptions options_of(const Profile& profile);
 // The tokens of a prompt, BOS included.
 std::vector<TokenId> prompt_tokens(const Tokenizer& tokenizer, const Prompt& prompt);
 
-// Called with each piece of feedback as it is written: whole UTF-8 characters.
+using OnRecord = std::function<void(Record)>;
+// Called with each piece of feedback as it is written: whole UTF-8 characters. Of an item with
+// several texts, the first alone is told.
 using OnText = std::function<void(std::string_view)>;
 
-// How a mode's verdict is spelt in tokens.
-struct Ending {
-    std::vector<TokenId> tail;  // "[RESULT]" and what stands between it and the verdict
-    std::vector<std::vector<TokenId>>
-        spellings;  // tokens that say each verdict, in the order of legal_verdicts()
-};
-
-// Grades items one after another. The judge writes feedback freely; if its text states no verdict,
-// a tail with the verdict's marker is put after it and the likeliest legal token taken, so that a
+// Grades items, many at once. The judge writes feedback freely; if its text states no verdict, a
+// tail with the verdict's marker is put after it and the likeliest legal token taken, so that a
 // verdict always exists. Probabilities come from the raw logits where the verdict stands.
+// A pair may be shown in both orders, and several texts drawn of each; the record then combines
+// their grades. Random numbers depend on the seed, the prompt and the number of the sample alone,
+// so that an item gets the same texts wherever and beside whatever it is graded.
 class Grader {
 public:
-    // Throws an Error if the vocabulary can't tell the verdicts of a mode apart by one token.
-    Grader(Writer& writer, const GraderOptions& options);
+    // Generator and tokenizer must outlive the grader. Throws an Error if the vocabulary can't tell
+    // the verdicts of a mode apart by one token.
+    Grader(Generator& generator, const Tokenizer& tokenizer, GraderOptions options);
+    Grader(const Grader&) = delete;
+    Grader& operator=(const Grader&) = delete;
 
-    // What is wrong with the item makes an unscored record, what is wrong with the model an Error.
+    // Takes an item up. Its record comes in a later step of the generator, which must take none
+    // after the grader's end; or at once if the item cannot be graded. What is wrong with the item
+    // makes an unscored record; what is wrong with the model is an Error of that step.
+    void start(const Item& item, const OnRecord& on_record, const OnText& on_text = {});
+
+    // Takes an item up and steps until its record is there.
     Record grade(const Item& item, const OnText& on_text = {});
 
-    // The probabilities of the verdicts where these raw logits were taken.
-    VerdictDistribution distribution(Mode mode, std::span<const float> logits) const;
-
-private:
-    struct Text;  // what the judge wrote
-
-    Text write(const std::vector<TokenId>& prompt, std::uint64_t prompt_hash, Mode mode,
-               std::uint32_t limit, const OnText& on_text);
-    Grade judge_text(Text text, Mode mode);
-    void force_verdict(Text& text, Mode mode);
     const Ending& ending(Mode mode) const { return endings_[static_cast<std::size_t>(mode)]; }
 
-    Writer& writer_;
+private:
+    class Judging;
+    struct Question;
+
+    std::variant<Question, Unscored> ask(const Prompt& prompt, Mode mode, Order order) const;
+    void judge(const std::vector<Question>& questions, Record record, const OnRecord& on_record,
+               const OnText& on_text);
+
+    Generator& generator_;
+    const Tokenizer& tokenizer_;
     GraderOptions options_;
     std::array<Ending, 2> endings_;  // by mode
     std::size_t longest_piece_;      // bytes that a token stands for at most

@@ -1,13 +1,16 @@
 #include "grader/record.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 namespace assay {
 namespace {
@@ -18,7 +21,12 @@ std::string_view name(VerdictSource source) {
     return source == VerdictSource::text ? "text" : "forced";
 }
 
-std::string_view name(Finish finish) { return finish == Finish::eos ? "eos" : "length"; }
+std::string_view name(Finish finish) {
+    constexpr std::array<std::string_view, 3> names{"eos", "length", "verdict"};
+    return names.at(static_cast<std::size_t>(finish));
+}
+
+std::string_view name(Order order) { return order == Order::ab ? "ab" : "ba"; }
 
 double rounded_to_microseconds(double milliseconds) {
     return std::round(milliseconds * 1000) / 1000;
@@ -29,6 +37,34 @@ double rounded_to_6_digits(double value) {
     char text[32];
     std::snprintf(text, sizeof text, "%.6g", value);
     return std::strtod(text, nullptr);
+}
+
+VerdictDistribution mean(std::span<const Grade> grades) {
+    VerdictDistribution sum = grades.front().distribution;
+    for (const Grade& grade : grades.subspan(1))
+        std::ranges::transform(sum.probabilities, grade.distribution.probabilities,
+                               sum.probabilities.begin(), std::plus());
+    for (double& p : sum.probabilities) p /= static_cast<double>(grades.size());
+    return sum;
+}
+
+// The most frequent; of equals the likeliest, of those the first.
+Verdict majority(std::span<const Grade> grades, const VerdictDistribution& distribution) {
+    const auto votes = [&](char symbol) {
+        return std::pair(std::ranges::count(grades, Verdict{symbol}, &Grade::verdict),
+                         distribution.of({symbol}));
+    };
+    return {*std::ranges::max_element(legal_verdicts(distribution.mode), {}, votes)};
+}
+
+// Those of order ab, then those of ba.
+std::array<std::span<const Grade>, 2> by_order(std::span<const Grade> parts) {
+    const auto ba = std::ranges::find(parts, Order::ba, &Grade::order);
+    return {std::span(parts.begin(), ba), std::span(ba, parts.end())};
+}
+
+bool agree(std::span<const Grade> ab, std::span<const Grade> ba) {
+    return combined(ab).verdict == combined(ba).verdict;
 }
 
 void add_verdict(Json& json, const Grade& grade) {
@@ -57,6 +93,26 @@ void add_result(Json& json, const Grade& grade) {
                       {"generated", grade.tokens.generated}};
     json["ms"] = {{"prefill", rounded_to_microseconds(grade.milliseconds.prefill)},
                   {"decode", rounded_to_microseconds(grade.milliseconds.decode)}};
+}
+
+Json json_of(std::span<const Grade> parts);
+
+void add_parts(Json& json, std::span<const Grade> parts) {
+    if (parts.size() < 2) return;
+    if (const auto [ab, ba] = by_order(parts); !ab.empty() && !ba.empty()) {
+        json["consistent"] = agree(ab, ba);
+        json["orders"] = {{name(Order::ab), json_of(ab)}, {name(Order::ba), json_of(ba)}};
+        return;
+    }
+    Json& samples = json["samples"] = Json::array();
+    for (const Grade& part : parts) samples.push_back(json_of({&part, 1}));
+}
+
+Json json_of(std::span<const Grade> parts) {
+    Json json;
+    add_result(json, combined(parts));
+    add_parts(json, parts);
+    return json;
 }
 
 void add_result(Json& json, const Unscored& unscored) {
@@ -118,6 +174,31 @@ VerdictDistribution verdict_distribution(Mode mode, std::span<const float> logit
     return {mode, std::move(probabilities)};
 }
 
+Grade combined(std::span<const Grade> grades) {
+    if (grades.empty())
+        throw std::runtime_error("grades to combine: none given, at least 1 expected");
+    VerdictDistribution distribution = mean(grades);
+    const Verdict verdict = majority(grades, distribution);
+    Grade whole = *std::ranges::find(grades, verdict, &Grade::verdict);
+    whole.distribution = std::move(distribution);
+    whole.tokens = {};
+    whole.milliseconds = {};
+    for (const Grade& grade : grades) {
+        whole.tokens.prompt += grade.tokens.prompt;
+        whole.tokens.cached += grade.tokens.cached;
+        whole.tokens.generated += grade.tokens.generated;
+        whole.milliseconds.prefill += grade.milliseconds.prefill;
+        whole.milliseconds.decode += grade.milliseconds.decode;
+    }
+    return whole;
+}
+
+std::optional<bool> Record::consistent() const {
+    const auto [ab, ba] = by_order(parts);
+    if (ab.empty() || ba.empty()) return std::nullopt;
+    return agree(ab, ba);
+}
+
 Record unscored(const BadItem& item) {
     return {.id = item.id, .mode = std::nullopt, .result = Unscored{"invalid_item", item.what()}};
 }
@@ -134,6 +215,7 @@ Json to_json(const Record& record) {
     if (record.mode) json["mode"] = name(*record.mode);
     if (!record.scored() && record.mode == Mode::relative) json["verdict"] = nullptr;
     std::visit([&](const auto& result) { add_result(json, result); }, record.result);
+    add_parts(json, record.parts);
     if (!record.profile.empty()) json["profile"] = record.profile;
     add_judge(json, record.judge);
     if (record.seed) json["seed"] = *record.seed;

@@ -34,13 +34,16 @@ VerdictDistribution verdict_distribution(Mode mode, std::span<const float> logit
 // Whether the judge's text states the verdict, or it was read from a tail put after the text.
 enum class VerdictSource { text, forced };
 
-// Why generation ended: the judge ended its text, or the token limit came.
-enum class Finish { eos, length };
+// Why generation ended: the judge ended its text, the token limit came, or nothing more was wanted
+// because the verdict was certain (or no feedback was asked for).
+enum class Finish { eos, length, verdict };
+
+// How the judge saw a pair: as it was given, or with its responses exchanged.
+enum class Order { ab, ba };
 
 struct TokenCounts {
     std::size_t prompt = 0;  // BOS included
-    std::size_t cached =
-        0;  // of the prompt, found in the KV cache; 0 as long as prompts share nothing
+    std::size_t cached = 0;  // of the prompt, found in the KV cache
     std::size_t generated = 0;
 };
 
@@ -55,7 +58,10 @@ struct Judge {
     std::string sha256 = {};  // of its files (see Fingerprint); empty: not known
 };
 
+// What a judge made of an item: of one text that it wrote, or of several put together.
 struct Grade {
+    // Of the responses as they were given, whatever the order; the feedback alone says "A" for
+    // response B where the judge saw them exchanged.
     Verdict verdict;
     VerdictDistribution distribution;
     VerdictSource source = VerdictSource::text;
@@ -66,7 +72,13 @@ struct Grade {
     // Tokens after the prompt: what the judge wrote, with the one that ends its text; and what the
     // probabilities follow, which ends in a tail where the verdict is forced.
     std::vector<TokenId> written = {}, before_verdict = {};
+    Order order = Order::ab;
 };
+
+// Several grades of one item as one: the verdict that most of them give, of equals the likeliest
+// by the mean of their distributions, which becomes the distribution. Tokens and time are summed;
+// all else is of the first grade with that verdict. Throws a runtime_error if there are none.
+Grade combined(std::span<const Grade> grades);
 
 // Why an item has no grade. Never a score of 0.
 struct Unscored {
@@ -81,12 +93,17 @@ struct Record {
     std::string item_hash = {};  // see item_hash(); empty: not known
     std::optional<Mode> mode;    // unknown when the line was no item
     std::variant<Grade, Unscored> result;
+    // The grades that the result combines, in both orders or several samples of each: all of order
+    // ab before those of ba. Empty if it is of one text.
+    std::vector<Grade> parts = {};
     std::string profile = {};
     Judge judge = {};
     std::optional<std::uint64_t> seed = {};
     std::vector<std::string> warnings = {};
 
     bool scored() const { return std::holds_alternative<Grade>(result); }
+    // Of a pair in both orders: whether its verdict is the same in both.
+    std::optional<bool> consistent() const;
 };
 
 Record unscored(const BadItem& item);

@@ -186,4 +186,10 @@ std::optional<VerdictMatch> find_verdict(Parser parser, Mode mode, std::string_v
     return VerdictMatch{{found->symbol}, utf8_prefix_bytes(text, found->index)};
 }
 
+// A letter that no pattern takes unmakes every match that the end of the text belongs to. A match
+// that stays has read a line break, which no pattern that begins before it reads another way.
+bool is_certain(Parser parser, Mode mode, std::string_view text) {
+    return find_verdict(parser, mode, std::string(text) + "x").has_value();
+}
+
 }  // namespace assay

@@ -38,4 +38,10 @@ struct VerdictMatch {
 // length.
 std::optional<VerdictMatch> find_verdict(Parser parser, Mode mode, std::string_view text);
 
+// Whether the text states a verdict that nothing written after it can change. That is so where
+// compat reads a pair: the first line that ends in a verdict counts, once a line break has ended
+// it. Scores of compat and all verdicts of strict must end the text, so that one more word unmakes
+// them: they are never certain.
+bool is_certain(Parser parser, Mode mode, std::string_view text);
+
 }  // namespace assay

@@ -19,7 +19,7 @@
 #include "grader/cli/terminal.h"
 #include "grader/cli/view.h"
 #include "grader/grader.h"
-#include "grader/writer.h"
+#include "model/engine/scheduler.h"
 #include "runtime/copy_rate.h"
 #include "runtime/error.h"
 #include "runtime/profile.h"
@@ -128,8 +128,8 @@ class Run {
 public:
     Run(Session& session, const Tokenizer& tokenizer, Output& output, const Options& options,
         std::optional<std::size_t> expected)
-        : writer_(session.engine(), tokenizer),
-          grader_(writer_, grader_options(options, session.checkpoint())),
+        : scheduler_(session.engine(), {.speculate = options.run.speculate}),
+          grader_(scheduler_, tokenizer, grader_options(options, session.checkpoint())),
           view_(output.view()),
           progress_(options.run.quiet || output.on_screen()),
           quiet_(options.run.quiet),
@@ -195,7 +195,7 @@ private:
         progress_.update(share, text);
     }
 
-    EngineWriter writer_;
+    Scheduler scheduler_;
     Grader grader_;
     View& view_;
     Progress progress_;

@@ -3,71 +3,22 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
-#include "model/checkpoint.h"
 #include "runtime/error.h"
+#include "tests/grader/scripted_generator.h"
 
 namespace assay {
 namespace {
 
-const Tokenizer& demo_tokenizer() {
-    static const Tokenizer tokenizer = open_tokenizer(resolve_model("demo"));
-    return tokenizer;
-}
-
-// Writes a given text and then ends it. Where the text so far ends in the marker, the logits favour
-// verdicts as told.
-class ScriptedWriter : public Writer {
-public:
-    ScriptedWriter(const std::string& text, std::map<char, float> verdict_logits,
-                   std::uint32_t context_tokens = 1024)
-        : script_(demo_tokenizer().encode(text)),
-          verdict_logits_(std::move(verdict_logits)),
-          context_(context_tokens) {}
-
-    const Tokenizer& tokenizer() const override { return demo_tokenizer(); }
-    std::uint32_t context() const override { return context_; }
-    bool ends_text(TokenId token) const override { return token == demo_tokenizer().eos_id(); }
-    void begin(std::span<const TokenId> prompt) override {
-        tokens.assign(prompt.begin(), prompt.end());
-        prompt_length_ = prompt.size();
-    }
-    void append(std::span<const TokenId> more) override {
-        tokens.insert(tokens.end(), more.begin(), more.end());
-        EXPECT_LT(tokens.size(), context_);
-    }
-    void truncate(std::uint32_t length) override { tokens.resize(length); }
-    Choice choose(const Sampling&, const Draw& draw, bool with_logits) override {
-        drawn.push_back(uniform(draw));
-        const std::size_t written = tokens.size() - prompt_length_;
-        Choice choice{written < script_.size() ? script_[written] : demo_tokenizer().eos_id(), {}};
-        if (with_logits) {
-            ++logits_asked;
-            choice.logits.assign(demo_tokenizer().vocab_size(), -20);
-            for (auto [verdict, logit] : verdict_logits_)
-                for (const std::string& piece :
-                     {std::string(1, verdict), "\u2581" + std::string(1, verdict)})
-                    if (auto id = demo_tokenizer().find_piece(piece)) choice.logits[*id] = logit;
-        }
-        return choice;
-    }
-    // What follows the prompt now.
-    std::string text() const {
-        return demo_tokenizer().decode(std::span(tokens).subspan(prompt_length_));
-    }
-
-    std::vector<TokenId> tokens;
-    std::vector<float> drawn;  // the random numbers given
-    int logits_asked = 0;
-
-private:
-    std::vector<TokenId> script_;
-    std::map<char, float> verdict_logits_;
-    std::uint32_t context_;
-    std::size_t prompt_length_ = 0;
-};
+using test::demo_tokenizer;
+using test::Script;
+using test::ScriptedGenerator;
 
 Item absolute_item() {
     Item item;
@@ -85,15 +36,20 @@ Item relative_item() {
     return item;
 }
 
-Grade grade_of(Writer& writer, const Item& item, const GraderOptions& options = {}) {
-    const Record record = Grader(writer, options).grade(item);
+Record record_of(Generator& generator, const Item& item, const GraderOptions& options = {}) {
+    return Grader(generator, demo_tokenizer(), options).grade(item);
+}
+
+Grade grade_of(Generator& generator, const Item& item, const GraderOptions& options = {}) {
+    const Record record = record_of(generator, item, options);
     if (!record.scored()) throw Error(std::get<Unscored>(record.result).error);
     return std::get<Grade>(record.result);
 }
 
 TEST(Grader, ReadsTheStatedVerdictAndItsProbabilities) {
-    ScriptedWriter writer("Good, with a gap. [RESULT] 4", {{'4', 2.0f}, {'5', 1.0f}, {'3', 0.0f}});
-    const Grade grade = grade_of(writer, absolute_item());
+    ScriptedGenerator judge("Good, with a gap. [RESULT] 4",
+                            {{'4', 2.0f}, {'5', 1.0f}, {'3', 0.0f}});
+    const Grade grade = grade_of(judge, absolute_item());
     EXPECT_EQ(grade.verdict, Verdict{'4'});
     EXPECT_EQ(grade.source, VerdictSource::text);
     EXPECT_EQ(grade.finish, Finish::eos);
@@ -113,30 +69,32 @@ TEST(Grader, ReadsTheStatedVerdictAndItsProbabilities) {
 }
 
 TEST(Grader, ReadsPairs) {
-    ScriptedWriter writer("A is better. [RESULT] A", {{'A', 3.0f}, {'B', 0.0f}});
-    const Grade grade = grade_of(writer, relative_item());
+    ScriptedGenerator judge("A is better. [RESULT] A", {{'A', 3.0f}, {'B', 0.0f}});
+    const Grade grade = grade_of(judge, relative_item());
     EXPECT_EQ(grade.verdict, Verdict{'A'});
     EXPECT_EQ(grade.source, VerdictSource::text);
     EXPECT_NEAR(grade.distribution.of({'A'}), 1 / (1 + std::exp(-3.0)), 1e-6);
 }
 
 TEST(Grader, ForcesAVerdictWhenTheTextEndsWithoutOne) {
-    ScriptedWriter writer("I would rather not say.", {{'2', 5.0f}, {'3', 4.0f}});
-    const Grade grade = grade_of(writer, absolute_item());
+    ScriptedGenerator judge("I would rather not say.", {{'2', 5.0f}, {'3', 4.0f}});
+    const Grade grade = grade_of(judge, absolute_item());
     EXPECT_EQ(grade.verdict, Verdict{'2'});
     EXPECT_EQ(grade.source, VerdictSource::forced);
     EXPECT_EQ(grade.feedback, "I would rather not say.");
-    EXPECT_TRUE(writer.text().starts_with("I would rather not say. [RESULT]")) << writer.text();
+    ASSERT_EQ(judge.requests.size(), 2u);
+    EXPECT_TRUE(judge.added(1).starts_with("I would rather not say. [RESULT]")) << judge.added(1);
+    EXPECT_EQ(judge.requests[1].max_new_tokens, 0u);
     EXPECT_EQ(grade.written.back(), demo_tokenizer().eos_id());
-    EXPECT_EQ(demo_tokenizer().decode(grade.before_verdict), writer.text());
+    EXPECT_EQ(demo_tokenizer().decode(grade.before_verdict), judge.added(1));
 }
 
 TEST(Grader, ForcesAVerdictAtTheTokenLimit) {
-    ScriptedWriter writer("one two three four five six seven eight nine ten [RESULT] 5",
-                          {{'1', 9.0f}});
+    ScriptedGenerator judge("one two three four five six seven eight nine ten [RESULT] 5",
+                            {{'1', 9.0f}});
     GraderOptions options;
     options.max_new_tokens = 4;
-    const Grade grade = grade_of(writer, absolute_item(), options);
+    const Grade grade = grade_of(judge, absolute_item(), options);
     EXPECT_EQ(grade.finish, Finish::length);
     EXPECT_EQ(grade.source, VerdictSource::forced);
     EXPECT_EQ(grade.tokens.generated, 4u);
@@ -144,29 +102,32 @@ TEST(Grader, ForcesAVerdictAtTheTokenLimit) {
 }
 
 TEST(Grader, AnUnfinishedMarkerIsCompletedNotRepeated) {
-    ScriptedWriter writer("Fine. [RESULT]", {{'3', 1.0f}});
-    const Grade grade = grade_of(writer, absolute_item());
+    ScriptedGenerator judge("Fine. [RESULT]", {{'3', 1.0f}});
+    const Grade grade = grade_of(judge, absolute_item());
     EXPECT_EQ(grade.source, VerdictSource::forced);
     EXPECT_EQ(grade.verdict, Verdict{'3'});
-    EXPECT_EQ(writer.text().find("[RESULT]"), writer.text().rfind("[RESULT]")) << writer.text();
+    const std::string text = judge.added(1);
+    EXPECT_EQ(text.find("[RESULT]"), text.rfind("[RESULT]")) << text;
+    EXPECT_TRUE(text.starts_with("Fine. [RESULT]")) << text;
 }
 
 TEST(Grader, WhatTheParserRefusesIsReadWhereItStands) {
     // The library finds no verdict before a full stop; the token after the marker tells.
-    ScriptedWriter writer("Fine. [RESULT] 4.", {{'4', 6.0f}, {'5', 2.0f}});
-    const Grade grade = grade_of(writer, absolute_item());
+    ScriptedGenerator judge("Fine. [RESULT] 4.", {{'4', 6.0f}, {'5', 2.0f}});
+    const Grade grade = grade_of(judge, absolute_item());
     EXPECT_EQ(grade.source, VerdictSource::forced);
     EXPECT_EQ(grade.verdict, Verdict{'4'});
 }
 
 TEST(Grader, AVerdictWithoutTheMarkerKeepsItsProbabilitiesFromATail) {
-    ScriptedWriter compat("Fine. Score: 4", {{'4', 6.0f}});
+    ScriptedGenerator compat("Fine. Score: 4", {{'4', 6.0f}});
     Grade grade = grade_of(compat, absolute_item());
     EXPECT_EQ(grade.source, VerdictSource::text);
     EXPECT_EQ(grade.verdict, Verdict{'4'});
-    EXPECT_NE(compat.text().find("Score: 4 [RESULT]"), std::string::npos) << compat.text();
+    EXPECT_NE(compat.added(1).find("Score: 4 [RESULT]"), std::string::npos) << compat.added(1);
+    EXPECT_GT(grade.distribution.of({'4'}), 0.99);
 
-    ScriptedWriter strict("Fine. Score: 4", {{'5', 6.0f}});
+    ScriptedGenerator strict("Fine. Score: 4", {{'5', 6.0f}});
     GraderOptions options;
     options.parser = Parser::strict;
     grade = grade_of(strict, absolute_item(), options);
@@ -174,26 +135,31 @@ TEST(Grader, AVerdictWithoutTheMarkerKeepsItsProbabilitiesFromATail) {
     EXPECT_EQ(grade.verdict, Verdict{'5'});
 }
 
-TEST(Grader, LogitsAreAskedForOnlyWhereAVerdictMayStand) {
-    ScriptedWriter writer("A long text without any marker until its very end. [RESULT] 4",
-                          {{'4', 2.0f}});
-    grade_of(writer, absolute_item());
-    EXPECT_LE(writer.logits_asked, 3);  // after the marker, after a space, at the end
+TEST(Grader, AsksForTheLogitsOfVerdictsAlone) {
+    ScriptedGenerator judge("Fine.", {{'4', 2.0f}});
+    grade_of(judge, absolute_item());
+    for (const Request& request : judge.requests) {
+        EXPECT_EQ(request.asked.size(), 5u);  // the vocabulary has each digit once
+        for (TokenId token : request.asked)
+            EXPECT_NE(std::string("12345").find(demo_tokenizer().piece(token).back()),
+                      std::string::npos);
+    }
 }
 
 TEST(Grader, StreamsTheFeedback) {
-    ScriptedWriter writer("Caf\u00e9 \u4f60\u597d, fine. [RESULT] 4", {{'4', 2.0f}});
+    ScriptedGenerator judge("Caf\u00e9 \u4f60\u597d, fine. [RESULT] 4", {{'4', 2.0f}});
     std::string streamed;
-    const Record record = Grader(writer, {}).grade(absolute_item(), [&](std::string_view piece) {
-        streamed += piece;
-    });
+    const Record record =
+        Grader(judge, demo_tokenizer(), {}).grade(absolute_item(), [&](std::string_view piece) {
+            streamed += piece;
+        });
     EXPECT_EQ(streamed, std::get<Grade>(record.result).feedback);
     EXPECT_EQ(streamed, "Caf\u00e9 \u4f60\u597d, fine. [RESULT] 4");
 }
 
 TEST(Grader, APromptLongerThanTheContextIsUnscored) {
-    ScriptedWriter writer("Fine. [RESULT] 4", {}, 64);
-    const Record record = Grader(writer, {}).grade(absolute_item());
+    ScriptedGenerator judge("Fine. [RESULT] 4", {}, 64);
+    const Record record = record_of(judge, absolute_item());
     ASSERT_FALSE(record.scored());
     const Unscored& why = std::get<Unscored>(record.result);
     EXPECT_EQ(why.reason, "context_exceeded");
@@ -207,10 +173,9 @@ TEST(Grader, TheTailFitsHoweverCloseTheContextIs) {
     const std::size_t tail_and_verdict = demo_tokenizer().encode("[RESULT] 2").size();
     const std::size_t whole = demo_tokenizer().encode(text).size();
     for (std::size_t room = 0; room < tail_and_verdict + whole + 3; ++room) {
-        ScriptedWriter writer(text, {{'2', 1.0f}},
-                              static_cast<std::uint32_t>(prompt.size() + room));
-        const Record record =
-            Grader(writer, {}).grade(absolute_item());  // append() checks the length
+        ScriptedGenerator judge(text, {{'2', 1.0f}},
+                                static_cast<std::uint32_t>(prompt.size() + room));
+        const Record record = record_of(judge, absolute_item());  // append() checks the length
         ASSERT_EQ(record.scored(), room > tail_and_verdict) << "room for " << room;
         if (!record.scored()) continue;
         const Grade& grade = std::get<Grade>(record.result);
@@ -221,10 +186,10 @@ TEST(Grader, TheTailFitsHoweverCloseTheContextIs) {
 }
 
 TEST(Grader, AHugePromptIsUnscoredWithoutCuttingItIntoTokens) {
-    ScriptedWriter writer("Fine. [RESULT] 4", {});
+    ScriptedGenerator judge("Fine. [RESULT] 4", {});
     Item item = absolute_item();
     item.response.assign(1 << 20, 'a');
-    const Record record = Grader(writer, {}).grade(item);
+    const Record record = record_of(judge, item);
     ASSERT_FALSE(record.scored());
     EXPECT_EQ(std::get<Unscored>(record.result).reason, "context_exceeded");
     EXPECT_NE(std::get<Unscored>(record.result).error.find("at least"), std::string::npos);
@@ -232,23 +197,24 @@ TEST(Grader, AHugePromptIsUnscoredWithoutCuttingItIntoTokens) {
 
 TEST(Grader, RandomNumbersDependOnThePromptAlone) {
     const auto drawn = [](const Item& item, std::uint64_t seed) {
-        ScriptedWriter writer("one two three [RESULT] 4", {{'4', 2.0f}});
+        ScriptedGenerator judge("one two three [RESULT] 4", {{'4', 2.0f}});
         GraderOptions options = options_of(profile_named("paper-eval"));
         options.seed = seed;
-        grade_of(writer, item, options);
-        return writer.drawn;
+        grade_of(judge, item, options);
+        const Draw draw = judge.requests.front().draw;
+        return std::pair(draw.seed, draw.item);
     };
     Item renamed = absolute_item(), changed = absolute_item();
     renamed.id = {"77", true};
     changed.response += "!";
     EXPECT_EQ(drawn(renamed, 1), drawn(absolute_item(), 1));
-    EXPECT_NE(drawn(changed, 1).front(), drawn(absolute_item(), 1).front());
-    EXPECT_NE(drawn(absolute_item(), 2).front(), drawn(absolute_item(), 1).front());
+    EXPECT_NE(drawn(changed, 1).second, drawn(absolute_item(), 1).second);
+    EXPECT_EQ(drawn(absolute_item(), 2).first, 2u);
 }
 
 TEST(Grader, AProfileWithoutTheFormatLeavesTheItemUnscored) {
-    ScriptedWriter writer("A [RESULT] A", {});
-    const Record record = Grader(writer, options_of(profile_named("p1"))).grade(relative_item());
+    ScriptedGenerator judge("A [RESULT] A", {});
+    const Record record = record_of(judge, relative_item(), options_of(profile_named("p1")));
     ASSERT_FALSE(record.scored());
     EXPECT_EQ(std::get<Unscored>(record.result).reason, "unsupported_format");
 }
@@ -263,6 +229,264 @@ TEST(Grader, PaperProfileBringsItsSampling) {
     EXPECT_EQ(ids[0], demo_tokenizer().bos_id());
     EXPECT_EQ(ids[1], demo_tokenizer().bos_id());
     EXPECT_NE(ids[2], demo_tokenizer().bos_id());
+}
+
+TEST(Grader, EndsATextWhereItsVerdictIsCertain) {
+    const std::string line = "Both are fine. [RESULT] A\n", more = "No, [RESULT] B";
+    const std::map<char, float> logits{{'A', 2.0f}, {'B', 1.0f}};
+    ScriptedGenerator compat(line + more, logits);
+    const Grade grade = grade_of(compat, relative_item());
+    EXPECT_EQ(grade.feedback, line);
+    EXPECT_EQ(grade.finish, Finish::verdict);
+    EXPECT_EQ(grade.source, VerdictSource::text);
+    EXPECT_EQ(grade.verdict, Verdict{'A'});
+    EXPECT_EQ(grade.tokens.generated, demo_tokenizer().encode(line).size());
+    EXPECT_EQ(grade.written, demo_tokenizer().encode(line));
+    EXPECT_NEAR(grade.distribution.of({'A'}), 1 / (1 + std::exp(-1.0)), 1e-6);
+    EXPECT_EQ(compat.requests.size(), 1u);
+
+    ScriptedGenerator strict(line + more, logits);
+    GraderOptions options;
+    options.parser = Parser::strict;
+    EXPECT_EQ(grade_of(strict, relative_item(), options).feedback, line + more);
+    ScriptedGenerator score("[RESULT] 4\n[RESULT] 5", {{'5', 1.0f}});
+    EXPECT_EQ(grade_of(score, absolute_item()).verdict, Verdict{'5'});
+}
+
+TEST(Grader, CountsTokensAndTime) {
+    ScriptedGenerator stated("Fine. [RESULT] 4", {{'4', 1.0f}});
+    stated.cached_tokens = 17;
+    Grade grade = grade_of(stated, absolute_item());
+    EXPECT_EQ(grade.tokens.prompt, stated.requests[0].prompt.size());
+    EXPECT_EQ(grade.tokens.cached, 17u);
+    EXPECT_EQ(grade.tokens.generated, demo_tokenizer().encode("Fine. [RESULT] 4").size());
+    EXPECT_EQ(grade.milliseconds.prefill, 250);
+    EXPECT_EQ(grade.milliseconds.decode, 500);
+
+    ScriptedGenerator forced("Fine.", {{'4', 1.0f}});
+    forced.cached_tokens = 17;
+    grade = grade_of(forced, absolute_item());
+    EXPECT_EQ(grade.tokens.cached, 17u);
+    EXPECT_EQ(grade.tokens.generated, demo_tokenizer().encode("Fine.").size());
+    EXPECT_EQ(grade.milliseconds.prefill, 250);
+    EXPECT_EQ(grade.milliseconds.decode, 1250);  // with the tail
+}
+
+TEST(Grader, ReadsAVerdictAlone) {
+    ScriptedGenerator judge("never written", {{'4', 2.0f}, {'2', 1.0f}});
+    judge.cached_tokens = 4000;  // the tail may be cached too, which is not of the prompt
+    GraderOptions options;
+    options.verdict_only = true;
+    options.samples = 3;
+    const Record record = record_of(judge, absolute_item(), options);
+    const Grade& grade = std::get<Grade>(record.result);
+    ASSERT_EQ(judge.requests.size(), 1u);
+    const Request& request = judge.requests.front();
+    EXPECT_EQ(request.max_new_tokens, 0u);
+    const std::vector<TokenId> tail =
+        Grader(judge, demo_tokenizer(), {}).ending(Mode::absolute).tail;
+    std::vector<TokenId> prompt =
+        prompt_tokens(demo_tokenizer(), render(profiles().front(), absolute_item()));
+    EXPECT_EQ(grade.tokens.prompt, prompt.size());
+    prompt.insert(prompt.end(), tail.begin(), tail.end());
+    EXPECT_EQ(request.prompt, prompt);
+    EXPECT_EQ(grade.verdict, Verdict{'4'});
+    EXPECT_NEAR(grade.distribution.of({'2'}), 1 / (1 + std::exp(1.0)), 1e-6);
+    EXPECT_EQ(grade.source, VerdictSource::forced);
+    EXPECT_EQ(grade.finish, Finish::verdict);
+    EXPECT_EQ(grade.feedback, "");
+    EXPECT_EQ(grade.before_verdict, tail);
+    EXPECT_EQ(grade.tokens.cached, grade.tokens.prompt);
+    EXPECT_EQ(grade.tokens.generated, 0u);
+    EXPECT_TRUE(record.parts.empty());
+}
+
+GraderOptions both_orders() {
+    GraderOptions options;
+    options.orders = Orders::both;
+    return options;
+}
+
+// A judge of pairs whose answer to a prompt depends on which response stands in it as A.
+ScriptedGenerator judge_of_pairs(const Script& as_given, const Script& exchanged) {
+    return ScriptedGenerator([=](const std::string& prompt, std::uint32_t) {
+        return prompt.find("###Response A:\nBecause.") != prompt.npos ? as_given : exchanged;
+    });
+}
+
+TEST(Grader, AsksInBothOrders) {
+    auto judge = judge_of_pairs({"First. [RESULT] A", {{'A', 2.0f}, {'B', 0.0f}}},
+                                {"Second. [RESULT] B", {{'A', 0.0f}, {'B', 3.0f}}});
+    const Record record = record_of(judge, relative_item(), both_orders());
+    ASSERT_EQ(record.parts.size(), 2u);
+    const Grade &ab = record.parts[0], &ba = record.parts[1];
+    EXPECT_EQ(ab.order, Order::ab);
+    EXPECT_EQ(ba.order, Order::ba);
+    EXPECT_EQ(ab.verdict, Verdict{'A'});
+    EXPECT_EQ(ba.verdict, Verdict{'A'});  // which stood as B
+    EXPECT_EQ(ba.feedback, "Second. [RESULT] B");
+    const double p_ab = 1 / (1 + std::exp(-2.0)), p_ba = 1 / (1 + std::exp(-3.0));
+    EXPECT_NEAR(ab.distribution.of({'A'}), p_ab, 1e-6);
+    EXPECT_NEAR(ba.distribution.of({'A'}), p_ba, 1e-6);
+    const Grade& whole = std::get<Grade>(record.result);
+    EXPECT_EQ(whole.verdict, Verdict{'A'});
+    EXPECT_NEAR(whole.distribution.of({'A'}), (p_ab + p_ba) / 2, 1e-6);
+    EXPECT_EQ(whole.feedback, "First. [RESULT] A");
+    EXPECT_EQ(record.consistent(), true);
+    // Each order has random numbers of its own.
+    ASSERT_EQ(judge.requests.size(), 2u);
+    EXPECT_NE(judge.requests[0].draw.item, judge.requests[1].draw.item);
+    // The other order of a pair is the pair exchanged.
+    Item exchanged = relative_item();
+    std::swap(exchanged.response, exchanged.response_b);
+    EXPECT_EQ(judge.requests[1].prompt,
+              prompt_tokens(demo_tokenizer(), render(profiles().front(), exchanged)));
+}
+
+TEST(Grader, AJudgeThatPrefersAPlaceIsInconsistent) {
+    auto judge = judge_of_pairs({"[RESULT] A", {{'A', 1.0f}, {'B', 0.0f}}},
+                                {"[RESULT] A", {{'A', 4.0f}, {'B', 0.0f}}});
+    const Record record = record_of(judge, relative_item(), both_orders());
+    EXPECT_EQ(record.consistent(), false);
+    EXPECT_EQ(std::get<Grade>(record.result).verdict, Verdict{'B'});  // it was surer of that
+    EXPECT_EQ(record.parts[1].verdict, Verdict{'B'});
+}
+
+TEST(Grader, ForcesTheVerdictOfEachOrder) {
+    auto judge =
+        judge_of_pairs({"Hm.", {{'A', 1.0f}, {'B', 0.0f}}}, {"Well.", {{'A', 0.0f}, {'B', 2.0f}}});
+    const Record record = record_of(judge, relative_item(), both_orders());
+    EXPECT_EQ(judge.requests.size(), 4u);
+    for (const Grade& part : record.parts) {
+        EXPECT_EQ(part.source, VerdictSource::forced);
+        EXPECT_EQ(part.verdict, Verdict{'A'});
+    }
+    EXPECT_NEAR(record.parts[1].distribution.of({'A'}), 1 / (1 + std::exp(-2.0)), 1e-6);
+}
+
+TEST(Grader, AScoreHasOneOrder) {
+    ScriptedGenerator judge("Fine. [RESULT] 4", {{'4', 1.0f}});
+    EXPECT_TRUE(record_of(judge, absolute_item(), both_orders()).parts.empty());
+    EXPECT_EQ(judge.requests.size(), 1u);
+}
+
+TEST(Grader, DrawsSamples) {
+    const std::array<char, 3> drawn{'5', '4', '4'};
+    ScriptedGenerator judge([&](auto&, std::uint32_t sample) {
+        const std::string text = "Text " + std::to_string(sample) + ". [RESULT] " + drawn[sample];
+        return Script{text, {{'4', 0.0f}, {'5', static_cast<float>(sample)}}};
+    });
+    GraderOptions options;
+    options.samples = 3;
+    const Record record = record_of(judge, absolute_item(), options);
+    const Grade& whole = std::get<Grade>(record.result);
+    EXPECT_EQ(whole.verdict, Verdict{'4'});  // most say so, though 5 is likelier
+    EXPECT_EQ(whole.feedback, "Text 1. [RESULT] 4");
+    const double p_5 = (0.5 + 1 / (1 + std::exp(-1.0)) + 1 / (1 + std::exp(-2.0))) / 3;
+    EXPECT_NEAR(whole.distribution.of({'5'}), p_5, 1e-6);
+    EXPECT_NEAR(whole.distribution.expected_score(), 4 + p_5, 1e-6);
+    EXPECT_EQ(whole.tokens.prompt, 3 * record.parts[0].tokens.prompt);
+    ASSERT_EQ(judge.requests.size(), 3u);
+    for (std::uint32_t sample = 0; sample < 3; ++sample) {
+        EXPECT_EQ(judge.requests[sample].draw.sample, sample);
+        EXPECT_EQ(judge.requests[sample].draw.item, judge.requests[0].draw.item);
+        EXPECT_EQ(record.parts[sample].verdict, Verdict{drawn[sample]});
+    }
+}
+
+TEST(Grader, StreamsTheFirstOfSeveralTexts) {
+    auto judge = judge_of_pairs({"First. [RESULT] A", {{'A', 1.0f}, {'B', 0.0f}}},
+                                {"Second. [RESULT] B", {{'A', 1.0f}, {'B', 0.0f}}});
+    std::string streamed;
+    Grader(judge, demo_tokenizer(), both_orders())
+        .grade(relative_item(), [&](std::string_view piece) { streamed += piece; });
+    EXPECT_EQ(streamed, "First. [RESULT] A");
+}
+
+// Items whose texts end in every way.
+struct Mixed {
+    Item item;
+    Script script;
+};
+
+std::vector<Mixed> mixed_items() {
+    const std::vector<Script> scripts{{"Good. [RESULT] 4", {{'4', 2.0f}, {'3', 1.0f}}},
+                                      {"I would rather not say.", {{'2', 1.0f}, {'5', 0.5f}}},
+                                      {"Unfinished. [RESULT]", {{'1', 1.0f}, {'2', 0.0f}}},
+                                      {"Refused [RESULT] 3.", {{'3', 1.0f}, {'4', 0.0f}}},
+                                      {"Score: 5", {{'5', 1.0f}, {'4', 0.9f}}},
+                                      {"", {{'3', 1.0f}}}};
+    std::vector<Mixed> items;
+    for (const Script& script : scripts)
+        for (const bool pair : {false, true}) {
+            Item item = pair ? relative_item() : absolute_item();
+            item.id = {std::to_string(items.size()), true};
+            item.instruction = "item <" + item.id.text + ">";
+            Script answer = script;
+            if (pair) {
+                std::ranges::replace_if(
+                    answer.text, [](char c) { return c >= '1' && c <= '5'; }, 'B');
+                answer.text += answer.text.ends_with('B') ? "\nand more" : "";
+                answer.verdict_logits = {{'A', 0.25f * static_cast<float>(items.size())},
+                                         {'B', 1.0f}};
+            }
+            items.push_back({std::move(item), std::move(answer)});
+        }
+    return items;
+}
+
+ScriptedGenerator judge_of(const std::vector<Mixed>& items, std::uint32_t seed) {
+    return ScriptedGenerator(
+        [&items](const std::string& prompt, std::uint32_t sample) {
+            for (const Mixed& mixed : items)
+                if (prompt.find(mixed.item.instruction) != prompt.npos)
+                    return Script{(sample ? "Again. " : "") + mixed.script.text,
+                                  mixed.script.verdict_logits};
+            ADD_FAILURE() << "no script for " << prompt;
+            return Script{};
+        },
+        1024, seed);
+}
+
+TEST(Grader, ManyItemsGetTheRecordsTheyGetAlone) {
+    const std::vector<Mixed> items = mixed_items();
+    GraderOptions options = both_orders();
+    options.samples = 2;
+    std::map<std::string, std::string> alone;
+    for (const Mixed& mixed : items) {
+        auto judge = judge_of(items, 1);
+        alone[mixed.item.id.text] = to_json_line(record_of(judge, mixed.item, options));
+    }
+    Item too_long = absolute_item();
+    too_long.id = {"long", false};
+    too_long.response.assign(1 << 16, 'a');
+
+    for (std::uint32_t seed = 1; seed <= 8; ++seed) {
+        auto judge = judge_of(items, seed);
+        Grader grader(judge, demo_tokenizer(), options);
+        std::vector<Record> records;
+        const auto keep = [&](Record record) { records.push_back(std::move(record)); };
+        std::size_t started = 0;
+        for (const Mixed& mixed : items) {
+            grader.start(mixed.item, keep);
+            if (++started % 3 == 0) judge.step();
+        }
+        grader.start(too_long, keep);
+        while (judge.step()) {
+        }
+        ASSERT_EQ(records.size(), items.size() + 1) << "seed " << seed;
+        for (const Record& record : records) {
+            EXPECT_EQ(record.scored(), record.id.text != "long");
+            if (!record.scored()) continue;
+            EXPECT_EQ(to_json_line(record), alone[record.id.text]) << "seed " << seed;
+        }
+    }
+}
+
+// What is known of the text is not enough where the logits are no numbers.
+TEST(Grader, LogitsThatAreNoNumbersEndTheStep) {
+    ScriptedGenerator judge("Fine.", {{'4', std::nanf("")}});
+    EXPECT_THROW(record_of(judge, absolute_item()), std::runtime_error);
 }
 
 }  // namespace

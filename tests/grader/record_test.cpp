@@ -101,6 +101,133 @@ TEST(Record, Relative) {
     EXPECT_FALSE(json.contains("expected_score"));
 }
 
+Grade pair_grade(char verdict, double p_a, Order order = Order::ab) {
+    return {.verdict = {verdict},
+            .distribution = {Mode::relative, {p_a, 1 - p_a}},
+            .feedback = std::string("for ") + verdict,
+            .tokens = {100, 40, 7},
+            .milliseconds = {2, 3},
+            .order = order};
+}
+
+Record record_of(Mode mode, std::vector<Grade> parts) {
+    return {.id = {"p", false}, .mode = mode, .result = combined(parts), .parts = parts};
+}
+
+Grade score_grade(char verdict, std::vector<double> probabilities) {
+    return {.verdict = {verdict},
+            .distribution = {Mode::absolute, std::move(probabilities)},
+            .feedback = std::string("text of ") + verdict};
+}
+
+TEST(Grades, CombineByMajority) {
+    const std::vector<Grade> grades{score_grade('2', {0, 0.9, 0, 0.1, 0}),
+                                    score_grade('4', {0, 0.7, 0, 0.3, 0}),
+                                    score_grade('4', {0, 0.8, 0, 0.2, 0})};
+    const Grade whole = combined(grades);
+    EXPECT_EQ(whole.verdict, Verdict{'4'});  // though 2 is likelier
+    EXPECT_EQ(whole.feedback, "text of 4");
+    EXPECT_NEAR(whole.distribution.of({'2'}), 0.8, rounding);
+    EXPECT_NEAR(whole.distribution.of({'4'}), 0.2, rounding);
+    EXPECT_NEAR(whole.distribution.expected_score(), 2.4, rounding);
+}
+
+TEST(Grades, TiesGoToTheLikelierThenToTheFirst) {
+    EXPECT_EQ(combined(std::vector{pair_grade('A', 0.6), pair_grade('B', 0.3)}).verdict,
+              Verdict{'B'});
+    EXPECT_EQ(combined(std::vector{pair_grade('B', 0.3), pair_grade('A', 0.8)}).verdict,
+              Verdict{'A'});
+    EXPECT_EQ(combined(std::vector{pair_grade('B', 0.25), pair_grade('A', 0.75)}).verdict,
+              Verdict{'A'});
+    EXPECT_THROW(combined({}), std::runtime_error);
+}
+
+TEST(Grades, OneAloneStaysAsItIs) {
+    const Grade grade = std::get<Grade>(absolute_record().result);
+    Record record = absolute_record();
+    record.result = combined({&grade, 1});
+    EXPECT_EQ(to_json_line(record), to_json_line(absolute_record()));
+}
+
+TEST(Record, BothOrders) {
+    const auto json = to_json(
+        record_of(Mode::relative, {pair_grade('A', 0.75), pair_grade('B', 0.125, Order::ba)}));
+    EXPECT_EQ(json["verdict"], "B");
+    EXPECT_EQ(json["p_a"], 0.4375);
+    EXPECT_EQ(json["confidence"], 0.5625);
+    EXPECT_EQ(json["feedback"], "for B");
+    EXPECT_EQ(json["tokens"].dump(), R"({"prompt":200,"cached":80,"generated":14})");
+    EXPECT_EQ(json["ms"].dump(), R"({"prefill":4.0,"decode":6.0})");
+    EXPECT_EQ(json["consistent"], false);
+    const auto& ab = json["orders"]["ab"];
+    EXPECT_EQ(ab["verdict"], "A");
+    EXPECT_EQ(ab["p_a"], 0.75);
+    EXPECT_EQ(ab["feedback"], "for A");
+    EXPECT_EQ(ab["parse"], "text");
+    EXPECT_EQ(ab["finish"], "eos");
+    EXPECT_EQ(ab["tokens"].dump(), R"({"prompt":100,"cached":40,"generated":7})");
+    EXPECT_EQ(json["orders"]["ba"]["verdict"], "B");
+    EXPECT_EQ(json["orders"]["ba"]["p_a"], 0.125);
+    EXPECT_FALSE(json.contains("samples"));
+    EXPECT_FALSE(ab.contains("samples"));
+}
+
+TEST(Record, Samples) {
+    const auto json = to_json(record_of(Mode::absolute, {score_grade('5', {0, 0, 0, 0.25, 0.75}),
+                                                         score_grade('4', {0, 0, 0, 0.75, 0.25}),
+                                                         score_grade('5', {0, 0, 0, 0.5, 0.5})}));
+    EXPECT_EQ(json["score"], 5);
+    EXPECT_EQ(json["expected_score"], 4.5);
+    EXPECT_EQ(json["feedback"], "text of 5");
+    ASSERT_EQ(json["samples"].size(), 3u);
+    EXPECT_EQ(json["samples"][1]["score"], 4);
+    EXPECT_EQ(json["samples"][1]["probs"]["4"], 0.75);
+    EXPECT_EQ(json["samples"][1]["expected_score"], 4.25);
+    EXPECT_EQ(json["samples"][1]["feedback"], "text of 4");
+    EXPECT_FALSE(json.contains("orders"));
+    EXPECT_FALSE(json.contains("consistent"));
+}
+
+TEST(Record, SamplesOfBothOrders) {
+    const Record record =
+        record_of(Mode::relative, {pair_grade('A', 0.9), pair_grade('A', 0.7), pair_grade('B', 0.1),
+                                   pair_grade('A', 0.8, Order::ba), pair_grade('B', 0.2, Order::ba),
+                                   pair_grade('A', 0.6, Order::ba)});
+    EXPECT_EQ(record.consistent(), true);
+    const auto json = to_json(record);
+    EXPECT_EQ(json["verdict"], "A");
+    EXPECT_EQ(json["p_a"], 0.55);
+    EXPECT_EQ(json["consistent"], true);
+    EXPECT_FALSE(json.contains("samples"));
+    EXPECT_EQ(json["orders"]["ba"]["verdict"], "A");
+    EXPECT_NEAR(json["orders"]["ba"]["p_a"].get<double>(), 1.6 / 3, 1e-6);
+    ASSERT_EQ(json["orders"]["ba"]["samples"].size(), 3u);
+    EXPECT_EQ(json["orders"]["ba"]["samples"][1]["verdict"], "B");
+}
+
+TEST(Record, ConsistencyIsOfPairsInBothOrders) {
+    const auto of = [](std::vector<Grade> parts) {
+        return record_of(Mode::relative, std::move(parts)).consistent();
+    };
+    EXPECT_EQ(of({pair_grade('A', 0.6), pair_grade('A', 0.9, Order::ba)}), true);
+    EXPECT_EQ(of({pair_grade('A', 0.6), pair_grade('B', 0.9, Order::ba)}), false);
+    EXPECT_EQ(of({pair_grade('A', 0.6), pair_grade('B', 0.9)}), std::nullopt);
+    EXPECT_EQ(absolute_record().consistent(), std::nullopt);
+}
+
+TEST(Record, HoldsTheHashOfItsItem) {
+    Record record = absolute_record();
+    record.item_hash = "0123456789abcdef";
+    EXPECT_TRUE(to_json_line(record).starts_with(
+        R"({"id":"x1","item_hash":"0123456789abcdef","mode":"absolute",)"));
+}
+
+TEST(Record, NamesWhyATextEnded) {
+    Record record = absolute_record();
+    std::get<Grade>(record.result).finish = Finish::verdict;
+    EXPECT_EQ(to_json(record)["finish"], "verdict");
+}
+
 TEST(Record, SmallProbabilitiesKeepTheirSize) {
     Record record = absolute_record();
     std::get<Grade>(record.result).distribution = {Mode::relative,

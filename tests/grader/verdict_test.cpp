@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "tests/support/random.h"
 
 namespace assay {
 namespace {
@@ -224,6 +227,57 @@ TEST(Verdict, MegabytesOfBrackets) {
                 {rel, brackets + " [RESULT] B", 'B', none}});
     const std::string spread = "[RESULT]" + repeat("[ (", megabyte) + "4" + repeat(" \n", megabyte);
     EXPECT_EQ(parsed(Parser::compat, abs, spread), '4');
+}
+
+TEST(Verdict, IsCertainWhereALineEndsInTheBetterResponse) {
+    for (const std::string_view text : {"[RESULT] A\n", "x [RESULT] b \t\nmore", "Result: A]\n\n",
+                                        "[Response B\n [RESULT] A", "[RESULT]\nB\n"})
+        EXPECT_TRUE(is_certain(Parser::compat, rel, text)) << text;
+    for (const std::string_view text :
+         {"", "[RESULT] A", "[RESULT] A ", "[RESULT] A\r", "[RESULT]\n", "[RESULT] A.\n",
+          "[RESULT] A\u2028", "so A\n"})
+        EXPECT_FALSE(is_certain(Parser::compat, rel, text)) << text;
+    // These must end the text.
+    EXPECT_FALSE(is_certain(Parser::compat, abs, "[RESULT] 4\n"));
+    EXPECT_FALSE(is_certain(Parser::strict, abs, "[RESULT] 4\n"));
+    EXPECT_FALSE(is_certain(Parser::strict, rel, "[RESULT] A\n"));
+}
+
+// Something that verdicts are made of, or that comes between.
+std::string random_text(test::Random& random, std::uint32_t most_pieces) {
+    constexpr std::array<std::string_view, 32> pieces{
+        "[RESULT]", "[RESULT", "[Result:", "[Response", "Response", "Result", "[SCORE]",
+        "score",    "of",      "/5",       "out of 5",  ":",        "[",      "]",
+        "(",        ")",       "A",        "B",         "b",        "4",      "1",
+        "5",        " ",       "\n",       "\n",        "\r",       "\u2028", "\xe2\x80",
+        "x",        ".",       "Result B", "[RESULT] A"};
+    std::string text;
+    for (std::uint32_t left = random.below(most_pieces + 1); left > 0; --left)
+        text += pieces[random.below(pieces.size())];
+    return text;
+}
+
+TEST(Verdict, WhatIsCertainStaysWhateverFollows) {
+    test::Random random(11);
+    std::size_t certain = 0;
+    for (int i = 0; i < 60000; ++i) {
+        const std::string text = random_text(random, 12);
+        for (const Parser parser : {Parser::compat, Parser::strict})
+            for (const Mode mode : {abs, rel}) {
+                if (!is_certain(parser, mode, text)) continue;
+                ++certain;
+                const auto stated = find_verdict(parser, mode, text);
+                ASSERT_TRUE(stated) << text;
+                for (int j = 0; j < 10; ++j) {
+                    const std::string more = text + random_text(random, 8);
+                    const auto still = find_verdict(parser, mode, more);
+                    ASSERT_TRUE(still) << more;
+                    EXPECT_EQ(still->verdict, stated->verdict) << more;
+                    EXPECT_EQ(still->offset, stated->offset) << more;
+                }
+            }
+    }
+    EXPECT_GT(certain, 500u);
 }
 
 TEST(Verdict, ParsersHaveNames) {
