@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <cassert>
+#include <string>
 
+#include "runtime/error.h"
 #include "runtime/ops.h"
 #include "runtime/ops/tiling.h"
 
@@ -7,6 +10,13 @@ namespace assay::ops {
 namespace {
 
 constexpr std::uint32_t small_workgroup = 64;
+constexpr std::uint32_t most_sampled = (1u << 18) - 1;  // tokens whose weights sample.comp can sum
+
+// A row has one workgroup, which on a GPU should fill what it runs on. It takes two subgroups.
+std::uint32_t sampling_workgroup(const DeviceInfo& device) {
+    const std::uint32_t wanted = device.is_cpu ? 64 : 512;
+    return std::max(std::min(wanted, device.max_workgroup_invocations), 2 * device.subgroup_size);
+}
 
 // How many structs of a type a tensor holds.
 template <class T>
@@ -39,19 +49,25 @@ void mark_seen(Stream& s, const Tensor& tokens, const Tensor& marks, const Tenso
 
 Tensor sample(Stream& s, const Tensor& logits, const Tensor& how, const Tensor& tokens,
               const Tensor& seen, const Tensor& chosen) {
-    constexpr std::uint32_t workgroup = 128;
-    assert(seen.row_size() == ceil_div(logits.row_size(), 32) && seen.rows() == chosen.size());
+    const std::uint32_t vocabulary = logits.row_size();
+    assert(seen.row_size() == ceil_div(vocabulary, 32) && seen.rows() == chosen.size());
+    if (vocabulary > most_sampled)
+        throw Error("a vocabulary of " + std::to_string(vocabulary) + ": sampling takes up to " +
+                    std::to_string(most_sampled));
     const auto rows = count_of<shader::SampleRow>(how);
     Tensor sampled = s.scratch(rows, 1);
-    s.dispatch(kernels::sample().specialize(workgroup),
+    auto scratch = s.scope();
+    const Tensor penalised = s.scratch(rows, vocabulary);
+    s.dispatch(kernels::sample().specialize(sampling_workgroup(s.device().info())),
                {.logits = logits,
                 .how = how,
                 .tokens = tokens,
                 .seen = seen,
                 .chosen = chosen,
                 .sampled = sampled,
-                .vocabulary = logits.row_size()},
-               {.x = rows}, {.bytes = 4.0 * rows * logits.row_size()});
+                .penalised = penalised,
+                .vocabulary = vocabulary},
+               {.x = rows}, {.bytes = 4.0 * rows * vocabulary});
     return sampled;
 }
 

@@ -27,12 +27,13 @@ struct SampleRow {
 POINTER(SampleRow, 4)
 
 struct SampleParams {
-    In(float) logits;    // (any, vocabulary)
-    In(SampleRow) how;   // (rows)
-    In(uint) tokens;     // of the step, for guesses
-    In(uint) seen;       // (slots, (vocabulary + 31) / 32): a bit per token that the sequence holds
-    Out(uint) chosen;    // (slots); a valid token even where the result is no_token
-    Out(uint) sampled;   // (rows)
+    In(float) logits;        // (any, vocabulary)
+    In(SampleRow) how;       // (rows)
+    In(uint) tokens;         // of the step, for guesses
+    In(uint) seen;           // (slots, (vocabulary + 31) / 32): a bit per token that the sequence holds
+    Out(uint) chosen;        // (slots); a valid token even where the result is no_token
+    Out(uint) sampled;       // (rows)
+    InOut(float) penalised;  // (rows, vocabulary): scratch for logits after the penalty
     uint vocabulary;
 };
 

@@ -103,8 +103,16 @@ void expect_drawn(const Row& row, std::uint32_t token, const std::string& what) 
     EXPECT_LE(row.uniform_number, before + p[token] + slack) << what;
 }
 
-Row random_row(std::uint32_t vocabulary, const reference::Sampling& how, test::Random& random) {
-    Row row{random.normals(vocabulary, 3), std::vector<bool>(vocabulary), how, random.uniform()};
+// How logits are spread: as a model's, flat, wide, or with many ties.
+enum class Spread : std::uint8_t { usual, flat, wide, tied };
+
+Row random_row(std::uint32_t vocabulary, const reference::Sampling& how, test::Random& random,
+               Spread spread = Spread::usual) {
+    const float deviation = spread == Spread::flat ? 0.05f : spread == Spread::wide ? 40.0f : 3.0f;
+    Row row{random.normals(vocabulary, deviation), std::vector<bool>(vocabulary), how,
+            random.uniform()};
+    if (spread == Spread::tied)
+        for (float& z : row.logits) z = std::round(z);
     for (std::uint32_t t = 0; t < vocabulary; ++t) row.seen[t] = random.below(4) == 0;
     row.guesses.resize(random.below(2) * random.below(shader::most_guesses + 1));
     for (auto& token : row.guesses) token = random.below(vocabulary);
@@ -122,20 +130,25 @@ TEST(Sample, DrawsWhatIsLeft) {
         {.temperature = 1, .top_k = 1},
         {.temperature = 1, .top_k = 7},
         {.temperature = 1, .top_k = 1000000},
+        {.temperature = 0.05, .top_k = 2000},
         {.temperature = 1, .top_p = 0.9},
         {.temperature = 1, .top_p = 0.9, .repetition_penalty = 1.03},
         {.temperature = 2, .top_p = 0.01},
+        {.temperature = 1, .top_p = 0.9999},
         {.temperature = 1, .min_p = 0.1},
         {.temperature = 1.5, .top_p = 0.8, .min_p = 0.02, .repetition_penalty = 1.2, .top_k = 40},
     };
     for (bool bound : {false, true}) {
         Stream s(test::device(bound), {.guard = true});
         test::Random random(11);
-        for (std::uint32_t vocabulary : {1u, 2u, 31u, 32u, 33u, 127u, 128u, 129u, 32000u}) {
+        for (std::uint32_t vocabulary : {1u, 2u, 31u, 32u, 33u, 127u, 128u, 129u, 2560u, 32000u}) {
             std::vector<Row> rows;
             for (const auto& how : ways)
-                for (int repeat = 0; repeat < (vocabulary == 129 ? 20 : 2); ++repeat)
-                    rows.push_back(random_row(vocabulary, how, random));
+                for (Spread spread : {Spread::usual, Spread::flat, Spread::wide, Spread::tied}) {
+                    if (vocabulary == 32000 && spread != Spread::usual) continue;  // slow
+                    for (int repeat = 0; repeat < (vocabulary == 129 ? 5 : 1); ++repeat)
+                        rows.push_back(random_row(vocabulary, how, random, spread));
+                }
             const auto [tokens, chosen] = on_device(s, rows);
             for (std::size_t r = 0; r < rows.size(); ++r) {
                 const std::string what =
