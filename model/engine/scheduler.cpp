@@ -88,7 +88,9 @@ bool Scheduler::step() {
     // While the device computes, the host looks at what came of the step before.
     const bool ahead = submitted && engine_.can_look_ahead() && !under_way_.back().guessing;
     while (under_way_.size() > (ahead ? 1u : 0u)) collect_step();
-    return !running_.empty() || waiting() > 0;
+    if (!running_.empty() || waiting() > 0) return true;
+    while (!under_way_.empty()) collect_step();  // in which every text has ended
+    return false;
 }
 
 bool Scheduler::submit_step() {
