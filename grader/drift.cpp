@@ -103,7 +103,7 @@ DriftJudge::DriftJudge(Engine& engine, const Tokenizer& tokenizer, GraderOptions
       grader_(scheduler_, tokenizer, greedy(std::move(options))) {}
 
 std::variant<ReferenceItem, Unscored> DriftJudge::refer(const Item& item) {
-    Record record = grade(item);
+    Record record = grader_.grade(item);
     if (!record.scored()) return std::get<Unscored>(record.result);
     ReferenceItem reference{.item = item,
                             .prompt = prompt_tokens(tokenizer_, render(profile_, item)),
@@ -131,15 +131,8 @@ ItemDrift DriftJudge::compare(const ReferenceItem& reference) {
         drift.agreements += greatest(likelihoods) == token;
         drift.log_likelihood += likelihoods[token];
     });
-    drift.own = grade(item);
+    drift.own = grader_.grade(item);
     return drift;
-}
-
-Record DriftJudge::grade(const Item& item) {
-    Record record = grader_.grade(item);
-    while (scheduler_.step()) {
-    }  // no step is under way then
-    return record;
 }
 
 VerdictDistribution DriftJudge::read(const ReferenceItem& reference, const OnRow& row) {

@@ -74,13 +74,12 @@ private:
     using OnRow = std::function<void(std::size_t, std::span<const double>)>;
     VerdictDistribution read(const ReferenceItem& reference, const OnRow& row);
     void read_text(Sequence& sequence, const ReferenceItem& reference, const OnRow& row);
-    Record grade(const Item& item);
     std::size_t vocabulary() const { return engine_.config().vocab_size; }
 
     Engine& engine_;
     const Profile& profile_;
     const Tokenizer& tokenizer_;
-    Scheduler scheduler_;
+    Scheduler scheduler_;  // between items it leaves the engine to itself
     Grader grader_;
 };
 
