@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
         "assay_bench");
     app.require_subcommand(1);
     assay::bench::add_matmul(app);
+    assay::bench::add_sample(app);
     assay::bench::add_synth(app);
     try {
         app.parse(argc, argv);
