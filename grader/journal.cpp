@@ -116,14 +116,13 @@ void Journal::read_line(std::string_view line, std::size_t number) {
     if (header_.is_null()) fail("exists and was not written by assay grade" + std::string(remedy));
     if (!json.is_object() || !json.contains("id"))
         fail("line " + std::to_string(number) + ": no record" + remedy);
-    const Outcome outcome = outcome_of(json);
+    const RecordFacts facts = facts_of(json);
     Done& done = done_[key_of(json)];
-    (outcome.scored() ? done.scored : done.unscored).push_back(outcome);
-    ++records_;
+    (facts.scored() ? done.scored : done.unscored).push_back(facts);
 }
 
-// "seed: 3 in the file, 4 now", for the first key that differs; `all`: also for one that is missing
-// among these settings.
+// "seed is 3 in the file, 4 in this run", for the first key that differs; `all`: also for one that
+// is missing among these settings.
 std::optional<std::string> Journal::difference(const Settings& settings, bool all) const {
     const Json before = header_.flatten(), now = settings.flatten();
     std::vector<std::string> keys;
@@ -161,16 +160,16 @@ void Journal::begin(const Settings& settings) {
     sync();
 }
 
-std::optional<Outcome> Journal::take(const std::variant<Item, BadItem>& item) {
+std::optional<RecordFacts> Journal::take(const std::variant<Item, BadItem>& item) {
     const auto found = done_.find(std::visit([](const auto& it) { return key_of(it); }, item));
     if (found == done_.end()) return std::nullopt;
     auto& [scored, unscored] = found->second;
     const bool retry = options_.retry_unscored && std::holds_alternative<Item>(item);
     auto& from = scored.empty() && !retry ? unscored : scored;
     if (from.empty()) return std::nullopt;
-    const Outcome outcome = from.back();
+    const RecordFacts facts = from.back();
     from.pop_back();
-    return outcome;
+    return facts;
 }
 
 void Journal::append(const Record& record) {

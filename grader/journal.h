@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "grader/facts.h"
 #include "grader/item.h"
-#include "grader/outcome.h"
 #include "grader/record.h"
 
 namespace assay {
@@ -46,8 +46,7 @@ public:
 
     // What the file holds of this item: of the same id and the same content. Each record is taken
     // once, the scored ones first, so that an item that is there twice needs two.
-    std::optional<Outcome> take(const std::variant<Item, BadItem>& item);
-    std::size_t records() const { return records_; }  // that were there when it was opened
+    std::optional<RecordFacts> take(const std::variant<Item, BadItem>& item);
 
     // Writes a record; a crash of the program cannot lose it any more. Throws an Error if it cannot
     // be written, and leaves none of it in the file then.
@@ -58,7 +57,7 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
     struct Done {
-        std::vector<Outcome> scored, unscored;
+        std::vector<RecordFacts> scored, unscored;
     };
 
     void lock() const;
@@ -76,7 +75,6 @@ private:
     bool line_open_ = false;  // the last of them lacks its line break
     Settings header_;         // null: there is none yet
     std::map<std::string, Done> done_;
-    std::size_t records_ = 0;
     std::size_t unsynced_ = 0;  // records
     Clock::time_point synced_ = Clock::now();
 };

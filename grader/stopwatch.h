@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <string>
 
 namespace assay {
 
@@ -14,5 +15,7 @@ private:
     using Clock = std::chrono::steady_clock;
     Clock::time_point start_ = Clock::now();
 };
+
+std::string duration_text(double seconds);  // "7.31 s", "4 min 10 s", "2 h 5 min"
 
 }  // namespace assay

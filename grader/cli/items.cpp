@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <utility>
 
 #include "grader/cli/commands.h"
 #include "grader/cli/options.h"
@@ -98,6 +99,22 @@ std::optional<std::size_t> ItemFile::count() const {
     for (std::string line; std::getline(again, line);)
         items += line.find_first_not_of(" \t\r\v\f") != std::string::npos;
     return items;
+}
+
+ItemSource::ItemSource(ItemFile& file, ItemDefaults defaults)
+    : stream_(&file.stream()),
+      reader_(std::in_place, *stream_, std::move(defaults)),
+      count_(file.count()) {}
+
+ItemSource::ItemSource(Item single) : single_(std::move(single)), count_(1) {}
+
+std::optional<std::variant<Item, BadItem>> ItemSource::next() {
+    if (reader_) return reader_->next();
+    return std::exchange(single_, std::nullopt);
+}
+
+bool ItemSource::at_hand() {
+    return stream_ ? stream_->rdbuf()->in_avail() > 0 : single_.has_value();
 }
 
 const ItemId& id_of(const std::variant<Item, BadItem>& item) {

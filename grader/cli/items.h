@@ -43,6 +43,26 @@ private:
     std::ifstream file_;
 };
 
+// The items of a run: those of a file, or a single one.
+class ItemSource {
+public:
+    // `file` must outlive the source.
+    ItemSource(ItemFile& file, ItemDefaults defaults);
+    explicit ItemSource(Item single);
+
+    // As ItemReader has it.
+    std::optional<std::variant<Item, BadItem>> next();
+    // Whether next() has one without waiting for somebody to write it. At the end it is false.
+    bool at_hand();
+    std::optional<std::size_t> count() const { return count_; }  // if it is known
+
+private:
+    std::istream* stream_ = nullptr;
+    std::optional<ItemReader> reader_;
+    std::optional<Item> single_;
+    std::optional<std::size_t> count_;
+};
+
 const ItemId& id_of(const std::variant<Item, BadItem>& item);
 
 }  // namespace assay::cli

@@ -95,6 +95,7 @@ private:
 }  // namespace assay::cli
 
 int main(int argc, char** argv) {
+    std::ios::sync_with_stdio(false);  // which makes std::cin tell what a pipe holds already
     try {
         const int code = assay::cli::Program().run(argc, argv);
         assay::cli::finish_output();

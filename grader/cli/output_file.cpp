@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <utility>
 
 #include "grader/cli/commands.h"
 #include "model/memory_plan.h"
@@ -10,10 +12,15 @@
 
 namespace assay::cli {
 
-OutputFile open_output(const std::string& path, const std::string& input, bool force) {
+void forbid_same_file(const std::string& output, const std::string& input) {
     std::error_code ignored;
-    if (std::filesystem::equivalent(input, path, ignored))
-        throw UsageError(path + " is both -i and -o");
+    if (std::filesystem::equivalent(input, output, ignored))
+        throw UsageError(output + " is both -i and -o");
+}
+
+OutputFile open_output(const std::string& path, const std::string& input, bool force) {
+    forbid_same_file(path, input);
+    std::error_code ignored;
     const auto bytes = std::filesystem::file_size(path, ignored);
     if (!ignored && bytes > 0 && !force)
         throw Error(path + " exists (" + bytes_text(bytes) +
@@ -21,6 +28,21 @@ OutputFile open_output(const std::string& path, const std::string& input, bool f
     OutputFile file(std::fopen(path.c_str(), "wb"));
     if (!file) throw Error(path + ": " + std::strerror(errno));
     return file;
+}
+
+ReportFile::ReportFile(std::string path, std::initializer_list<std::string> others)
+    : path_(std::move(path)) {
+    if (!std::ofstream(path_, std::ios::app)) throw Error(path_ + ": " + std::strerror(errno));
+    std::error_code ignored;
+    for (const std::string& other : others)
+        if (std::filesystem::equivalent(path_, other, ignored))
+            throw UsageError(path_ + " is named twice");
+}
+
+void ReportFile::write(const std::string& text) const {
+    std::ofstream file(path_, std::ios::binary);
+    file << text << std::flush;
+    if (!file) throw Error(path_ + ": " + std::strerror(errno));
 }
 
 }  // namespace assay::cli

@@ -11,8 +11,6 @@ bool is_terminal(std::FILE* stream);
 // The text without what could steer a terminal: control characters other than line break and tab.
 std::string harmless(std::string_view text);
 
-std::string duration_text(double seconds);  // "7.31 s", "4 min 10 s", "2 h 5 min"
-
 // How far work is, on standard error: a bar that is redrawn on a terminal, else a line every few
 // seconds. Gone when it is destroyed.
 class Progress {

@@ -14,10 +14,7 @@ class JsonLinesView : public View {
 public:
     JsonLinesView(std::FILE* output, const std::string& name) : output_(output), name_(name) {}
 
-    void begin(const ItemId&, std::optional<Mode>, std::size_t,
-               std::optional<std::size_t>) override {}
-    void feedback(std::string_view) override {}
-    void end(const Record& record) override {
+    void show(const Record& record, std::size_t, std::optional<std::size_t>) override {
         const std::string line = to_json_line(record) + "\n";
         if (std::fwrite(line.data(), 1, line.size(), output_) != line.size() ||
             std::fflush(output_) != 0)
@@ -27,6 +24,18 @@ public:
 private:
     std::FILE* output_;
     std::string name_;
+};
+
+class JournalView : public View {
+public:
+    explicit JournalView(Journal& journal) : journal_(journal) {}
+
+    void show(const Record& record, std::size_t, std::optional<std::size_t>) override {
+        journal_.append(record);
+    }
+
+private:
+    Journal& journal_;
 };
 
 constexpr int bar_width = 10;
@@ -54,8 +63,32 @@ class PersonView : public View {
 public:
     explicit PersonView(std::FILE* output) : output_(output), bold_(is_terminal(output)) {}
 
-    void begin(const ItemId& id, std::optional<Mode> mode, std::size_t number,
-               std::optional<std::size_t> total) override {
+    bool for_person() const override { return true; }
+    bool on_screen() const override { return bold_; }
+
+    void begin(const Item& item) override {
+        title(item.id, item.mode, 1, 1);
+        begun_ = true;
+    }
+
+    void feedback(std::string_view piece) override { print(harmless(piece)); }
+
+    void show(const Record& record, std::size_t number, std::optional<std::size_t> total) override {
+        const auto* grade = std::get_if<Grade>(&record.result);
+        if (!begun_) {
+            title(record.id, record.mode, number, total);
+            if (grade) feedback(grade->feedback);
+        }
+        if (grade)
+            print("\n" + bars(grade->distribution) + "  " + strong(verdict_text(*grade)) +
+                  rest(record, *grade) + warnings(record) + "\n\n");
+        else
+            show(std::get<Unscored>(record.result));
+    }
+
+private:
+    void title(const ItemId& id, std::optional<Mode> mode, std::size_t number,
+               std::optional<std::size_t> total) {
         std::string line = std::to_string(number);
         if (total) line += " of " + std::to_string(*total);
         line += "  " + harmless(id.text);
@@ -63,27 +96,18 @@ public:
         print(strong(line) + "\n  ");
     }
 
-    void feedback(std::string_view piece) override { print(harmless(piece)); }
-
-    void end(const Record& record) override {
-        if (const auto* unscored = std::get_if<Unscored>(&record.result)) {
-            print(strong("unscored") + " (" + unscored->reason + "): " + harmless(unscored->error) +
-                  "\n\n");
-            return;
-        }
-        const auto& grade = std::get<Grade>(record.result);
-        print("\n" + bars(grade.distribution) + "  " + strong(verdict_text(grade)) + rest(grade) +
-              warnings(record) + "\n\n");
+    void show(const Unscored& unscored) {
+        print(strong("unscored") + " (" + unscored.reason + "): " + harmless(unscored.error) +
+              "\n\n");
     }
 
-private:
     static std::string verdict_text(const Grade& grade) {
         if (grade.distribution.mode == Mode::absolute)
             return "score " + std::to_string(grade.verdict.score()) + " of 5";
         return std::string("better: ") + grade.verdict.symbol;
     }
 
-    static std::string rest(const Grade& grade) {
+    static std::string rest(const Record& record, const Grade& grade) {
         char text[160];
         std::string line;
         if (grade.distribution.mode == Mode::absolute) {
@@ -97,6 +121,8 @@ private:
                       grade.tokens.generated);
         line += text;
         if (grade.source == VerdictSource::forced) line += ", forced: the text states no verdict";
+        if (const auto consistent = record.consistent())
+            line += *consistent ? ", the same in both orders" : ", NOT the same in both orders";
         return line;
     }
 
@@ -119,9 +145,13 @@ private:
 
     std::FILE* output_;
     bool bold_;
+    bool begun_ = false;  // the title is there, and the feedback as it came
 };
 
 }  // namespace
+
+void View::begin(const Item&) {}
+void View::feedback(std::string_view) {}
 
 std::unique_ptr<View> json_lines_view(std::FILE* output, const std::string& name) {
     return std::make_unique<JsonLinesView>(output, name);
@@ -129,6 +159,10 @@ std::unique_ptr<View> json_lines_view(std::FILE* output, const std::string& name
 
 std::unique_ptr<View> person_view(std::FILE* output) {
     return std::make_unique<PersonView>(output);
+}
+
+std::unique_ptr<View> journal_view(Journal& journal) {
+    return std::make_unique<JournalView>(journal);
 }
 
 }  // namespace assay::cli

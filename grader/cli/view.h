@@ -6,11 +6,12 @@
 #include <string_view>
 
 #include "grader/item.h"
+#include "grader/journal.h"
 #include "grader/record.h"
 
 namespace assay::cli {
 
-// Where grading shows what it does: begin, any number of feedback, end for every item.
+// Where records go.
 class View {
 public:
     View() = default;
@@ -18,18 +19,25 @@ public:
     View& operator=(const View&) = delete;
     virtual ~View() = default;
 
-    // `total` items are expected, if that is known.
-    virtual void begin(const ItemId& id, std::optional<Mode> mode, std::size_t number,
-                       std::optional<std::size_t> total) = 0;
-    virtual void feedback(std::string_view piece) = 0;
-    // Throws an Error if the record cannot be written.
-    virtual void end(const Record& record) = 0;
+    virtual bool for_person() const { return false; }
+    virtual bool on_screen() const { return false; }  // a progress bar would be in its way
+
+    // Of a run of one item: it begins, and pieces of its feedback follow as they are written.
+    virtual void begin(const Item& item);
+    virtual void feedback(std::string_view piece);
+    // The record of an item, the `number`th that is done of `total`, if that is known. Throws an
+    // Error if it cannot be written.
+    virtual void show(const Record& record, std::size_t number,
+                      std::optional<std::size_t> total) = 0;
 };
 
-// One JSON line per record, flushed, so that a run that is cut off loses nothing.
+// One JSON line per record, flushed.
 std::unique_ptr<View> json_lines_view(std::FILE* output, const std::string& name);
 
-// For a person: feedback as it is written, then verdict and probabilities.
+// For a person: feedback, verdict and probabilities.
 std::unique_ptr<View> person_view(std::FILE* output);
+
+// Appends to a journal that outlives the view.
+std::unique_ptr<View> journal_view(Journal& journal);
 
 }  // namespace assay::cli

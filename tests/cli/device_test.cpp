@@ -100,9 +100,11 @@ TEST(Grade, SameTextAloneAndInAnyOrder) {
                        "--seed", "3", "--max-new-tokens", "12", "--quiet"},
                       items);
         EXPECT_EQ(ran.exit_code, 0) << ran.errors;
-        std::vector<std::string> texts;
-        for (const std::string& line : lines(ran.output))
-            texts.push_back(Json::parse(line)["feedback"]);
+        std::vector<std::string> texts(lines(ran.output).size());
+        for (const std::string& line : lines(ran.output)) {
+            const Json record = Json::parse(line);
+            texts.at(record["id"].get<std::size_t>() - 1) = record["feedback"];
+        }
         return texts;
     };
     const std::string a = without_id("Yeast makes gas."), b = without_id("I cannot say.");
@@ -134,7 +136,15 @@ TEST(Grade, GoesOnAfterBadItems) {
     std::vector<Json> records;
     std::ifstream file(output);
     for (std::string line; std::getline(file, line);) records.push_back(Json::parse(line));
-    ASSERT_EQ(records.size(), 4u);
+    ASSERT_EQ(records.size(), 5u);
+    EXPECT_EQ(records[0]["assay"]["model"], "tiny-judge-Q8_0");
+    records.erase(records.begin());
+    // They are there in the order in which they were done.
+    std::ranges::sort(records, {}, [](const Json& record) {
+        const bool duplicate = record["warnings"].dump().find("duplicate") != std::string::npos;
+        const std::vector<Json> order{"good", 7, "long"};
+        return duplicate ? 3 : std::ranges::find(order, record["id"]) - order.begin();
+    });
     EXPECT_EQ(records[0]["id"], "good");
     EXPECT_EQ(records[0]["tokens"]["generated"], 12);  // too few for a verdict of its own
     EXPECT_EQ(records[0]["parse"], "forced");
@@ -147,9 +157,12 @@ TEST(Grade, GoesOnAfterBadItems) {
     EXPECT_EQ(records[2]["reason"], "context_exceeded");
     EXPECT_EQ(records[3]["warnings"].back(), "duplicate_id");
 
+    // All of them have their record, so the same again has nothing to do.
+    const std::string content = read_file(output);
     const Ran again = run_assay(arguments);
-    EXPECT_EQ(again.exit_code, 1);
-    EXPECT_NE(again.errors.find("--force"), std::string::npos) << again.errors;
+    EXPECT_EQ(again.exit_code, 3);
+    EXPECT_NE(again.errors.find("graded 2, unscored 2"), std::string::npos) << again.errors;
+    EXPECT_EQ(read_file(output), content);
 }
 
 TEST(Drift, ComparesJudgesAndCaches) {

@@ -7,7 +7,7 @@ namespace assay {
 
 // What is counted of a record. It is read from the record's JSON, so that those of an earlier run
 // count as those of this one.
-struct Outcome {
+struct RecordFacts {
     char verdict = 0;  // of legal_verdicts(); 0: unscored
     bool forced = false;
     std::optional<double> expected_score = {};  // of an absolute grade
@@ -18,6 +18,6 @@ struct Outcome {
 };
 
 // Fields that are missing or of another type are as their defaults are.
-Outcome outcome_of(const nlohmann::ordered_json& record);
+RecordFacts facts_of(const nlohmann::ordered_json& record);
 
 }  // namespace assay

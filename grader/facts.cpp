@@ -1,4 +1,4 @@
-#include "grader/outcome.h"
+#include "grader/facts.h"
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -38,18 +38,18 @@ char verdict_of(const Json& record) {
 
 }  // namespace
 
-Outcome outcome_of(const Json& record) {
-    Outcome outcome{.verdict = verdict_of(record), .forced = text(record, "parse") == "forced"};
+RecordFacts facts_of(const Json& record) {
+    RecordFacts facts{.verdict = verdict_of(record), .forced = text(record, "parse") == "forced"};
     if (const Json* expected = find(record, "expected_score"); expected && expected->is_number())
-        outcome.expected_score = expected->get<double>();
+        facts.expected_score = expected->get<double>();
     if (const Json* same = find(record, "consistent"); same && same->is_boolean())
-        outcome.consistent = same->get<bool>();
+        facts.consistent = same->get<bool>();
     if (const Json* tokens = find(record, "tokens")) {
-        outcome.prompt_tokens = count(*tokens, "prompt");
-        outcome.cached_tokens = count(*tokens, "cached");
-        outcome.generated_tokens = count(*tokens, "generated");
+        facts.prompt_tokens = count(*tokens, "prompt");
+        facts.cached_tokens = count(*tokens, "cached");
+        facts.generated_tokens = count(*tokens, "generated");
     }
-    return outcome;
+    return facts;
 }
 
 }  // namespace assay

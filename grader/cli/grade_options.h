@@ -1,0 +1,53 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "grader/cli/items.h"
+#include "grader/cli/options.h"
+#include "grader/grader.h"
+#include "grader/item.h"
+#include "grader/journal.h"
+#include "model/checkpoint.h"
+
+namespace assay::cli {
+
+// What `assay grade` is told.
+struct GradeOptions {
+    RunOptions run;
+    ItemOptions items;
+    std::string input, output;
+    std::optional<std::string> instruction, response, response_b, reference;  // of a single item
+    std::string parser{name(Parser::compat)};
+    std::optional<float> temperature, top_p, min_p, repetition_penalty;
+    std::optional<std::uint32_t> top_k, max_new_tokens;
+    std::uint64_t seed = 0;
+    std::uint32_t samples = 1;
+    Orders orders = Orders::both;
+    bool verdict_only = false;
+    bool retry_unscored = false;
+    std::string best, summary;  // files that are written at the end
+    std::string trace;          // where --gpu-profile puts it
+    bool force = false, json = false, text = false;
+
+    bool single() const { return instruction || response || response_b || reference; }
+    bool to_file() const { return !output.empty() && output != "-"; }
+};
+
+void add_grade_options(CLI::App& command, GradeOptions& options);
+
+// Throws a UsageError where options contradict each other.
+void check(const GradeOptions& options);
+
+// The item that options describe. Throws an Error if its rubric does not serve it.
+Item single_item(const GradeOptions& options, const ItemDefaults& defaults);
+
+GraderOptions grader_options(const GradeOptions& options, const Checkpoint& checkpoint);
+
+// Everything that decides what a record says, but the item: the header of a journal. The hash of
+// the model is left out as long as the judge has none.
+Journal::Settings settings_of(const GradeOptions& options, const GraderOptions& grading,
+                              const Checkpoint& checkpoint);
+
+}  // namespace assay::cli

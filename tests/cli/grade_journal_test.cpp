@@ -1,0 +1,189 @@
+// `assay grade -o`: a run that was cut off, and what is written at the end.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/cli/program.h"
+#include "tests/model/test_files.h"
+#include "tests/support/golden.h"
+
+namespace assay::test {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string model() { return data("demo-judge/tiny-judge-Q8_0.gguf"); }
+
+std::string item(const std::string& id, const std::string& instruction,
+                 const std::string& response) {
+    return Json{{"id", id},
+                {"instruction", instruction},
+                {"response", response},
+                {"rubric", "helpfulness"}}
+               .dump() +
+           "\n";
+}
+
+std::string items(int count) {
+    std::string lines;
+    for (int i = 0; i < count; ++i)
+        lines += item("item" + std::to_string(i), "Why does bread rise?",
+                      "Yeast makes gas " + std::to_string(i * 7919) + " times.");
+    return lines;
+}
+
+std::vector<Json> read_lines(const std::filesystem::path& path) {
+    std::vector<Json> all;
+    for (const std::string& line : lines(read_file(path))) all.push_back(Json::parse(line));
+    return all;
+}
+
+// What was said of each item; nothing may be said twice.
+std::map<std::string, std::string> feedback(const std::filesystem::path& path) {
+    std::map<std::string, std::string> by_id;
+    for (const Json& line : read_lines(path)) {
+        if (line.contains("assay")) continue;
+        EXPECT_TRUE(by_id.emplace(line["id"], line["feedback"]).second) << line["id"];
+    }
+    return by_id;
+}
+
+std::vector<std::string> grade(const std::filesystem::path& input,
+                               const std::filesystem::path& output,
+                               const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments{"grade", "--model",          model(), "-i", input, "-o",
+                                       output,  "--max-new-tokens", "24"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+}
+
+TEST(GradeJournal, IsTakenUpAfterAKill) {
+    const TemporaryFolder folder;
+    const auto input = folder.write("items.jsonl", items(40));
+    const auto whole = folder.path() / "whole.jsonl", killed = folder.path() / "killed.jsonl";
+    const std::vector<std::string> sampling{"--temperature", "0.8", "--sequences", "4"};
+    const Ran uninterrupted = run_assay(grade(input, whole, sampling));
+    ASSERT_EQ(uninterrupted.exit_code, 0) << uninterrupted.errors;
+    ASSERT_EQ(feedback(whole).size(), 40u);
+
+    std::size_t before = 0;
+    for (int kills = 0; kills < 2; ++kills) {
+        Running run(grade(input, killed, sampling));
+        const auto records = [&] {
+            return std::filesystem::exists(killed) ? lines(read_file(killed)).size() : 0;
+        };
+        for (int i = 0; i < 6000 && records() < before + 5; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        run.kill();
+        before = records();
+    }
+    EXPECT_GE(before, 10u);
+    EXPECT_LT(before, 41u) << "killed too late to see anything";
+    const Ran rest = run_assay(grade(input, killed, sampling));
+    EXPECT_EQ(rest.exit_code, 0) << rest.errors;
+    EXPECT_NE(rest.errors.find("before this run"), std::string::npos) << rest.errors;
+    EXPECT_EQ(feedback(killed), feedback(whole));
+
+    // Nothing is left to do, and no model is loaded for it.
+    const std::string content = read_file(killed);
+    const Ran again = run_assay(grade(input, killed, sampling));
+    EXPECT_EQ(again.exit_code, 0) << again.errors;
+    EXPECT_NE(again.errors.find("graded 40, unscored 0"), std::string::npos) << again.errors;
+    EXPECT_EQ(again.errors.find("running on"), std::string::npos) << again.errors;
+    EXPECT_EQ(read_file(killed), content);
+}
+
+TEST(GradeJournal, RefusesOtherSettings) {
+    const TemporaryFolder folder;
+    const auto input = folder.write("items.jsonl", items(1)), output = folder.path() / "out.jsonl";
+    ASSERT_EQ(run_assay(grade(input, output)).exit_code, 0);
+    const Json header = read_lines(output)[0]["assay"];
+    for (const char* key : {"version", "model", "model_sha256", "quant", "kv", "context", "profile",
+                            "parser", "sampling", "max_new_tokens", "seed", "samples", "orders",
+                            "verdict_only", "batch_invariant"})
+        EXPECT_TRUE(header.contains(key)) << key;
+    for (const auto& [flag, value, what] :
+         {std::tuple{"--seed", "4", "seed is 0 in the file, 4 in this run"},
+          {"--top-p", "0.9", "sampling.top_p is 1.0 in the file, 0.9 in this run"},
+          {"--profile", "lib-fastchat", "profile is \"hf-card\" in the file"},
+          {"--kv", "f32", "kv is"}}) {
+        const Ran other = run_assay(grade(input, output, {flag, value}));
+        EXPECT_EQ(other.exit_code, 1);
+        ASSERT_EQ(lines(other.errors).size(), 1u) << other.errors;
+        EXPECT_NE(other.errors.find(what), std::string::npos) << other.errors;
+    }
+    // Another model of the same name.
+    folder.write("tiny-judge-Q8_0.gguf", read_file(model()) + "x");
+    auto arguments = grade(input, output);
+    arguments[2] = folder.path() / "tiny-judge-Q8_0.gguf";
+    const Ran other = run_assay(arguments);
+    EXPECT_EQ(other.exit_code, 1);
+    EXPECT_NE(other.errors.find("model_sha256 is"), std::string::npos) << other.errors;
+    EXPECT_EQ(run_assay(grade(input, output, {"--seed", "4", "--force"})).exit_code, 0);
+}
+
+TEST(GradeJournal, RetriesWhatDidNotFit) {
+    const TemporaryFolder folder;
+    const auto input = folder.write("items.jsonl", "{\"id\": \"bad\"}\n" + items(1)),
+               output = folder.path() / "out.jsonl";
+    EXPECT_EQ(run_assay(grade(input, output, {"--context", "64"})).exit_code, 3);
+    EXPECT_EQ(run_assay(grade(input, output, {"--context", "64"})).exit_code, 3);
+    const Ran retry = run_assay(grade(input, output, {"--retry", "unscored"}));
+    EXPECT_EQ(retry.exit_code, 3);
+    EXPECT_NE(retry.errors.find("graded 1, unscored 1"), std::string::npos) << retry.errors;
+    std::vector<std::string> seen;
+    for (const Json& line : read_lines(output))
+        seen.push_back(line.contains("assay") ? "header" : line.value("reason", "graded"));
+    EXPECT_EQ(seen, (std::vector<std::string>{"header", "invalid_item", "context_exceeded",
+                                              "header", "graded"}));
+}
+
+TEST(GradeJournal, WritesTheBestAndASummary) {
+    const TemporaryFolder folder;
+    const auto input =
+        folder.write("items.jsonl",
+                     item("a", "Why does bread rise?", "Sorry, I cannot help with that.") +
+                         item("b", "Why does bread rise?", "Yeast eats sugar and gives off gas.") +
+                         item("c", "Why is the sky blue?", "Air scatters blue light most."));
+    const auto output = folder.path() / "out.jsonl", best = folder.path() / "best.jsonl",
+               summary = folder.path() / "summary.json";
+    const auto arguments =
+        grade(input, output, {"--best", best, "--summary", summary, "--verdict-only"});
+    const Ran ran = run_assay(arguments);
+    ASSERT_EQ(ran.exit_code, 0) << ran.errors;
+
+    std::map<std::string, double> expected;
+    for (const Json& line : read_lines(output))
+        if (line.contains("id")) expected[line["id"]] = line["expected_score"];
+    const auto lines = read_lines(best);
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_EQ(lines[0]["id"], expected["b"] > expected["a"] ? "b" : "a");
+    EXPECT_EQ(lines[0]["expected_score"], std::max(expected["a"], expected["b"]));
+    EXPECT_EQ(lines[0]["of"], 2);
+    EXPECT_EQ(lines[1]["response"], "Air scatters blue light most.");
+    const Json counted = read_json(summary);
+    EXPECT_EQ(counted["items"]["graded"], 3);
+    EXPECT_GT(counted["this_run"]["prompt_tokens"], 0);
+
+    // The same from the records of the run before.
+    const std::string before = read_file(best);
+    std::filesystem::remove(best);
+    EXPECT_EQ(run_assay(arguments).exit_code, 0);
+    EXPECT_EQ(read_file(best), before);
+    EXPECT_EQ(read_json(summary)["items"]["before_this_run"], 3);
+}
+
+// Who asks for one record before writing the next item gets it.
+TEST(GradeJournal, AnswersEachItemOfAConversation) {
+    const Running run({"grade", "--model", model(), "-i", "-", "--max-new-tokens", "12", "-q"});
+    for (const char* id : {"first", "second"}) {
+        run.write(item(id, "Why?", "So."));
+        EXPECT_EQ(Json::parse(run.read_line())["id"], id);
+    }
+}
+
+}  // namespace
+}  // namespace assay::test
