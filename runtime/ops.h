@@ -106,9 +106,10 @@ Tensor attention(Stream&, const Tensor& q, const KeysValues& cache, const Attend
                  std::uint32_t window, AttentionPath = AttentionPath::automatic);
 
 // The most scratch that attention() takes beside its result, for up to `rows` query tokens and
-// `most_keys` keys.
+// `most_keys` keys, in a stream that is batch-invariant or not.
 std::uint64_t attention_scratch_bytes(const DeviceInfo&, std::uint32_t rows, std::uint32_t heads,
-                                      std::uint32_t head_dim, std::uint32_t most_keys);
+                                      std::uint32_t head_dim, std::uint32_t most_keys,
+                                      bool batch_invariant = false);
 
 // A sequence's part of a step: `tokens` new ones, in rows first_row ... of the step, at
 // first_position ... of the sequence.

@@ -29,6 +29,9 @@ struct StreamOptions {
     bool profile = false;  // a timestamp pair around every dispatch
     bool guard = false;    // guard words behind every scratch tensor, checked by wait() (tests)
     double dispatch_seconds = 0.25;  // the longest that one dispatch should run, see most_flops()
+    // Operations compute a row in the same order of sums whatever else is in the step, so that it
+    // gives the same bits alone, in a batch, and in any chunk of a prompt.
+    bool batch_invariant = false;
 };
 
 // Stands for work handed to the device, for wait().
@@ -44,6 +47,7 @@ public:
     Stream& operator=(const Stream&) = delete;
 
     Device& device() const { return device_; }
+    bool batch_invariant() const { return options_.batch_invariant; }
 
     // Barriers follow from what earlier dispatches did to the memory this one touches.
     template <class Params>

@@ -129,7 +129,8 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const
     const std::uint64_t attention =
         4 * rows * (c.hidden_size + 2 * heads + 2 * kv) +
         ops::attention_scratch_bytes(device, static_cast<std::uint32_t>(rows),
-                                     c.num_attention_heads, c.head_dim, options.context);
+                                     c.num_attention_heads, c.head_dim, options.context,
+                                     options.batch_invariant);
     // Routed rows go through as rows of their own, with a few words each to sort them. (A model
     // that stores gate and up in different formats takes two more rows each; the arena then grows.)
     const std::uint64_t experts = c.num_local_experts,
@@ -153,7 +154,7 @@ Engine::StageState::StageState(const Stage& stage, const EngineOptions& options)
     : device(stage.device),
       model(stage.model),
       cache(device, model.config(), options.kv, options.blocks(), stage.share),
-      stream(device, {.profile = options.profile}) {
+      stream(device, {.profile = options.profile, .batch_invariant = options.batch_invariant}) {
     assert(options.context <= model.weights().angles.rows());
     stream.reserve(scratch_bytes(model.config(), options, device.info(), stage.share));
 }

@@ -20,7 +20,7 @@ std::uint32_t power_of_two_from(std::uint32_t n, std::uint32_t most) {
 
 // `queries` is the most (token, head) pairs of a tile that read one key-value head.
 Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens,
-            std::uint32_t queries) {
+            std::uint32_t queries, bool batch_invariant) {
     // Sums over invocations are what a CPU implementation does worst.
     if (path == AttentionPath::automatic)
         path = device.is_cpu ? AttentionPath::direct : AttentionPath::cooperative;
@@ -29,10 +29,15 @@ Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tok
         return {path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
     // With one token per sequence the keys are what is read, so as many invocations as a head of
     // 128 has fours of elements read them side by side. With many tokens rows share what is read,
-    // so each row gets few invocations.
-    const std::uint32_t workgroup = std::max(128u, subgroup),
-                        lanes = std::min(tile_tokens > 1 ? 4u : 32u, subgroup);
-    return {path, workgroup, workgroup / lanes};
+    // so each row gets few invocations. How many decides the order of sums.
+    const std::uint32_t wanted = batch_invariant ? 8 : tile_tokens > 1 ? 4 : 32;
+    const std::uint32_t lanes = std::min(wanted, subgroup),
+                        least = std::max(128u, subgroup) / lanes;
+    if (tile_tokens > 1) return {path, least * lanes, least};
+    // One workgroup for all heads that share a key-value head reads it from memory once.
+    const std::uint32_t most = std::min(device.max_workgroup_invocations, 512u) / lanes;
+    const std::uint32_t rows = std::max(least, power_of_two_from(queries, most));
+    return {path, rows * lanes, rows};
 }
 
 constexpr std::uint32_t split_keys =
@@ -48,7 +53,7 @@ std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const 
     std::uint32_t most = 0;
     for (const QueryRun& run : runs) most = std::max(most, run.tokens);
     const std::uint32_t tokens = std::max(
-        1u, shape(device.info(), AttentionPath::automatic, most, most * group).rows / group);
+        1u, shape(device.info(), AttentionPath::automatic, most, most * group, false).rows / group);
     std::vector<shader::QueryTile> tiles;
     for (std::uint32_t sequence = 0; sequence < runs.size(); ++sequence)
         for (std::uint32_t t = 0; t < runs[sequence].tokens; t += tokens)
@@ -61,13 +66,14 @@ std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const 
 
 std::uint64_t attention_scratch_bytes(const DeviceInfo& device, std::uint32_t rows,
                                       std::uint32_t heads, std::uint32_t head_dim,
-                                      std::uint32_t most_keys) {
+                                      std::uint32_t most_keys, bool batch_invariant) {
     const std::uint64_t splits = (most_keys + split_keys - 1) / split_keys;
+    const std::uint64_t all_rows = std::uint64_t{rows} * heads;
     const std::uint64_t rows_of_a_group =
-        std::max(shape(device, AttentionPath::automatic, 2, rows * heads).rows,
-                 shape(device, AttentionPath::automatic, 1, rows * heads).rows);
-    const std::uint64_t split_rows = std::min<std::uint64_t>(
-        std::uint64_t{rows} * heads, enough_groups(device) * rows_of_a_group);
+        std::max(shape(device, AttentionPath::automatic, 2, rows * heads, false).rows,
+                 shape(device, AttentionPath::automatic, 1, rows * heads, false).rows);
+    const std::uint64_t split_rows =
+        batch_invariant ? all_rows : std::min(all_rows, enough_groups(device) * rows_of_a_group);
     return splits > 1 ? splits * split_rows * (head_dim + 2) * sizeof(float) : 0;
 }
 
@@ -76,13 +82,13 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
     const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2],
                         kv_heads = cache.kv_heads;
     const std::uint32_t queries = step.tile_tokens * (heads / kv_heads);
-    const Shape group = shape(s.device().info(), path, step.tile_tokens, queries);
+    const Shape group =
+        shape(s.device().info(), path, step.tile_tokens, queries, s.batch_invariant());
     const std::uint32_t chunks = (queries + group.rows - 1) / group.rows;
     const std::uint32_t groups = step.tile_count * chunks * kv_heads;
 
-    const std::uint32_t splits = groups >= enough_groups(s.device().info())
-                                     ? 1
-                                     : (step.most_keys + split_keys - 1) / split_keys;
+    const bool split = s.batch_invariant() || groups < enough_groups(s.device().info());
+    const std::uint32_t splits = split ? (step.most_keys + split_keys - 1) / split_keys : 1;
 
     Tensor y = s.scratch(rows, heads * head_dim).heads(heads);
     auto scratch = s.scope();

@@ -20,6 +20,12 @@ struct Case {
     double size = 1;  // of queries and keys
 };
 
+// Some of a sequence's new tokens.
+struct Part {
+    std::size_t sequence;
+    std::uint32_t first, tokens;
+};
+
 // A batch with its random queries and cache.
 class Batch {
 public:
@@ -37,19 +43,28 @@ public:
 
     std::vector<std::vector<float>> queries;  // of each sequence
 
-    // The sequences `chosen`, in one step.
-    std::vector<float> on_device(Stream& s, const std::vector<std::size_t>& chosen,
+    std::vector<Part> everything() const {
+        std::vector<Part> all;
+        for (std::size_t i = 0; i < case_.runs.size(); ++i)
+            all.push_back({i, 0, case_.runs[i].tokens});
+        return all;
+    }
+
+    // Those tokens in one step.
+    std::vector<float> on_device(Stream& s, const std::vector<Part>& parts,
                                  ops::AttentionPath path) const {
         std::vector<float> q;
         std::vector<std::uint32_t> tables;
         std::vector<ops::QueryRun> runs;
         std::uint32_t rows = 0, most_keys = 0;
-        for (std::size_t i : chosen) {
-            const auto [first_position, tokens] = case_.runs[i];
+        const std::size_t row_size = std::size_t{case_.heads} * case_.head_dim;
+        for (const auto& [i, first, tokens] : parts) {
+            const std::uint32_t first_position = case_.runs[i].first_position + first;
             runs.push_back({rows, tokens, first_position});
             rows += tokens;
             most_keys = std::max(most_keys, first_position + tokens);
-            q.insert(q.end(), queries[i].begin(), queries[i].end());
+            const auto these = std::span(queries[i]).subspan(first * row_size, tokens * row_size);
+            q.insert(q.end(), these.begin(), these.end());
             const auto table =
                 std::span(cache_.tables).subspan(i * cache_.most_blocks, cache_.most_blocks);
             tables.insert(tables.end(), table.begin(), table.end());
@@ -65,7 +80,7 @@ public:
         const auto count = static_cast<std::uint32_t>(tiles.size());
         const ops::Attended step{
             .block_tables = test::upload(
-                s, tables, {static_cast<std::uint32_t>(chosen.size()), cache_.most_blocks, 1}),
+                s, tables, {static_cast<std::uint32_t>(parts.size()), cache_.most_blocks, 1}),
             .tiles = test::upload(s, words, {count, 4, 1}),
             .tile_count = count,
             .tile_tokens = tile_tokens,
@@ -135,6 +150,8 @@ std::vector<Case> cases() {
         {"groups of 8", 32, 4, 128, 0, {{10, 9}, {3, 1}}},
         {"groups of 8, decode", 32, 4, 128, 0, {{10, 1}, {40, 1}}},
         {"groups of 16", 16, 1, 64, 0, {{10, 9}, {3, 1}}},
+        {"groups of 32, few tokens", 32, 1, 64, 0, {{10, 5}, {33, 2}}},
+        {"groups of 32, decode", 32, 1, 64, 0, {{40, 1}, {3, 1}}},
         {"heads of 80", 4, 1, 80, 0, {{5, 20}, {30, 1}}},
         {"heads of 80, decode", 4, 1, 80, 0, {{30, 1}}},
         {"heads of 96", 4, 2, 96, 24, {{5, 20}, {30, 1}}},
@@ -169,11 +186,9 @@ TEST_P(Attention, MatchesReference) {
             if (!worth_compiling(c.head_dim, GetParam().cache, bound)) continue;
             Stream s(test::device(bound), {.guard = true});
             const Batch batch(s.device(), GetParam().cache, c, 9);
-            std::vector<std::size_t> all(c.runs.size());
-            for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-            const auto actual = batch.on_device(s, all, GetParam().path);
+            const auto actual = batch.on_device(s, batch.everything(), GetParam().path);
             std::size_t first = 0;
-            for (std::size_t i : all) {
+            for (std::size_t i = 0; i < c.runs.size(); ++i) {
                 const std::size_t size = batch.queries[i].size();
                 test::expect_close(std::span(actual).subspan(first, size), batch.expected(i),
                                    allowed(c), c.name + ", sequence " + std::to_string(i));
@@ -189,10 +204,8 @@ TEST_P(Attention, CutsChangeNothing) {
         Stream whole(test::device(), {.guard = true}),
             cut(test::device(), {.guard = true, .dispatch_seconds = 0});
         const Batch batch(whole.device(), GetParam().cache, c, 11);
-        std::vector<std::size_t> all(c.runs.size());
-        for (std::size_t k = 0; k < all.size(); ++k) all[k] = k;
-        EXPECT_EQ(batch.on_device(whole, all, GetParam().path),
-                  batch.on_device(cut, all, GetParam().path))
+        EXPECT_EQ(batch.on_device(whole, batch.everything(), GetParam().path),
+                  batch.on_device(cut, batch.everything(), GetParam().path))
             << c.name;
     }
 }
@@ -203,17 +216,36 @@ TEST_P(Attention, BatchEqualsItsSequencesAlone) {
         if (c.head_dim != 64) continue;
         Stream s(test::device(), {.guard = true});
         const Batch batch(s.device(), GetParam().cache, c, 10);
-        std::vector<std::size_t> all(c.runs.size());
-        for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-        const auto together = batch.on_device(s, all, GetParam().path);
+        const auto together = batch.on_device(s, batch.everything(), GetParam().path);
         std::size_t first = 0;
-        for (std::size_t i : all) {
-            const auto alone = batch.on_device(s, {i}, GetParam().path);
-            reference::Expected expected = batch.expected(i);
+        for (const Part& part : batch.everything()) {
+            const auto alone = batch.on_device(s, {part}, GetParam().path);
+            reference::Expected expected = batch.expected(part.sequence);
             expected.values.assign(alone.begin(), alone.end());
             test::expect_close(std::span(together).subspan(first, alone.size()), expected,
-                               2 * allowed(c), c.name + ", sequence " + std::to_string(i));
+                               2 * allowed(c),
+                               c.name + ", sequence " + std::to_string(part.sequence));
             first += alone.size();
+        }
+    }
+}
+
+// In a batch-invariant stream it does not at all, nor on which of its tokens are in one step.
+TEST_P(Attention, BatchInvariantGivesTheSameBits) {
+    for (const Case& c : cases()) {
+        if (c.head_dim != 64) continue;
+        Stream s(test::device(), {.guard = true, .batch_invariant = true});
+        const Batch batch(s.device(), GetParam().cache, c, 12);
+        const auto together = test::bits(batch.on_device(s, batch.everything(), GetParam().path));
+        for (std::uint32_t most : {1u, 7u, 1000u}) {
+            std::vector<std::uint32_t> apart;
+            for (const Part& all : batch.everything())
+                for (std::uint32_t first = 0; first < all.tokens; first += most) {
+                    const Part part{all.sequence, first, std::min(most, all.tokens - first)};
+                    const auto some = test::bits(batch.on_device(s, {part}, GetParam().path));
+                    apart.insert(apart.end(), some.begin(), some.end());
+                }
+            EXPECT_EQ(apart, together) << c.name << ", " << most << " tokens at a time";
         }
     }
 }

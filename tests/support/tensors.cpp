@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -22,6 +23,12 @@ void record_largest_error(double share) {
 }
 
 }  // namespace
+
+std::vector<std::uint32_t> bits(std::span<const float> values) {
+    std::vector<std::uint32_t> all;
+    for (float value : values) all.push_back(std::bit_cast<std::uint32_t>(value));
+    return all;
+}
 
 void expect_close(std::span<const float> actual, const reference::Expected& expected,
                   double relative, const std::string& what) {

@@ -30,6 +30,9 @@ std::vector<T> download(Stream& s, const Tensor& from) {
     return values;
 }
 
+// The bits of each, to be compared.
+std::vector<std::uint32_t> bits(std::span<const float> values);
+
 // Fails once, naming the element that is farthest off, unless each is within `relative` of its
 // magnitude. The largest error so far, as a share of what is allowed, becomes a property of the
 // test ("largest_error").
