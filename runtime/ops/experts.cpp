@@ -6,8 +6,8 @@
 namespace assay::ops {
 namespace {
 
-Tiling tiling(const DeviceInfo& device, const Routing& routing, const Weight& w) {
-    return tiling(device, routing.path, w.format, Rows::grouped, routing.expert_rows, w.out_dim);
+Tiling tiling(const Stream& s, const Routing& routing, const Weight& w) {
+    return tiling(s, routing.path, w.format, Rows::grouped, routing.expert_rows, w.out_dim);
 }
 
 // Workgroups along y of the dispatches that make a product of routed rows, each as many. It is cut
@@ -25,7 +25,7 @@ Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& 
     const Weight& w = stack.first;
     const std::uint32_t rows = static_cast<std::uint32_t>(routing.chosen.size()),
                         experts = stack.slots.rows();
-    const Tiling t = tiling(s.device().info(), routing, w);
+    const Tiling t = tiling(s, routing, w);
     const std::uint32_t columns = routing.columns[product] * t.columns;
     const Tensor y =
         s.scratch(rows, epilogue == shader::epilogue_swiglu ? w.out_dim / 2 : w.out_dim);
@@ -64,7 +64,7 @@ Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const Expert
     Routing r;
     r.chosen = s.scratch(tokens, top_k);
     r.weights = s.scratch(tokens, top_k);
-    r.path = path == MatmulPath::automatic ? matmul_path(device, expert_rows) : path;
+    r.path = choose_path(s, path, expert_rows);
     r.expert_rows = expert_rows;
     constexpr std::uint32_t workgroup = 64;
     s.dispatch(kernels::route().specialize(workgroup),
@@ -77,7 +77,7 @@ Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const Expert
                {.x = ceil_div(tokens, workgroup)},
                {.bytes = static_cast<double>(logits.bytes()), .flops = 0});
 
-    const Tiling up = tiling(device, r, w.w1.first), down = tiling(device, r, w.w2.first);
+    const Tiling up = tiling(s, r, w.w1.first), down = tiling(s, r, w.w2.first);
     assert(up.rows == down.rows);
     r.columns = {grouped_columns(s, up, rows, w.w1.first),
                  grouped_columns(s, down, rows, w.w2.first)};

@@ -5,17 +5,16 @@
 namespace assay::ops {
 namespace {
 
-constexpr std::uint32_t cut_rows =
-    64;  // dispatches are cut at multiples of these: whole tiles of every path
+constexpr std::uint32_t least_rows = 64;  // of a dispatch that is cut, or what whole tiles make up
 
 // Cut by rows. The kernel is chosen by all rows, so that cutting changes no result.
 void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
          MatmulPath path) {
-    const DeviceInfo& device = s.device().info();
+    if (x.rows() == 0) return;  // a step of which no logits are wanted
     const Tiling t =
-        tiling(device, path == MatmulPath::automatic ? matmul_path(device, x.rows()) : path,
-               w.format, Rows::all, x.rows(), w.out_dim);
+        tiling(s, choose_path(s, path, x.rows()), w.format, Rows::all, x.rows(), w.out_dim);
     const double row_flops = 2.0 * w.in_dim * w.out_dim;
+    const std::uint32_t cut_rows = least_rows / t.rows * t.rows;
     const std::uint32_t rows_at_once = pieces_at_once(s, row_flops * cut_rows) * cut_rows,
                         columns_at_once = most_groups * t.columns;
     for (std::uint32_t row = 0; row < x.rows(); row += rows_at_once)

@@ -10,45 +10,48 @@ constexpr std::uint32_t lanes =
     panel_rows / 2;  // invocations that share a panel, each with two rows of the weight
 constexpr std::uint32_t most_skinny_rows = 64;
 
-// Rows of x that one invocation serves: no more than there are, so that few rows waste no work.
-std::uint32_t tile_rows(std::uint32_t rows, std::uint32_t most) {
-    std::uint32_t each = 1;
-    while (each < most && each < rows) each *= 2;
-    return each;
-}
-
-// 16 rows spread the cost of a decoded weight furthest, unless the last tile would repeat its last
-// row too often.
-std::uint32_t direct_rows(std::uint32_t rows) {
-    const bool mostly_full = ceil_div(rows, 16) * 16 * 7 <= ceil_div(rows, 8) * 8 * 8;
-    return tile_rows(rows, mostly_full ? 16 : 8);
+// Rows of x that one invocation serves. Up to 16 spread the cost of reading and decoding a weight;
+// more would have no registers. Tiles are as even as can be: rows that fill up a tile are computed
+// too, so a row more should not bring many of them.
+std::uint32_t tile_rows(std::uint32_t rows) {
+    constexpr std::uint32_t most = 16;
+    return ceil_div(rows, ceil_div(rows, most));
 }
 
 }  // namespace
 
-Tiling tiling(const DeviceInfo& device, MatmulPath path, Format format, Rows of, std::uint32_t rows,
+Tiling tiling(const Stream& s, MatmulPath path, Format format, Rows of, std::uint32_t rows,
               std::uint32_t out_dim) {
+    const DeviceInfo& device = s.device().info();
     if (path == MatmulPath::tiled) return {kernels::tiled(format, of), tile, tile};
     if (path == MatmulPath::skinny) {
-        const std::uint32_t each = tile_rows(rows, 8);
+        const std::uint32_t each = tile_rows(rows);
         // Few outputs make few workgroups, which must be larger to keep enough reads under way.
         // A workgroup may be limited in subgroups too, so narrow ones make do with less.
         const bool may_be_large =
             device.max_workgroup_invocations >= 512 && device.subgroup_size >= 32;
-        const std::uint32_t slices = out_dim <= 8192 && each <= 4 && may_be_large ? 32 : 16;
+        const bool more = out_dim <= 8192 && each <= 4 && may_be_large && !s.batch_invariant();
+        const std::uint32_t slices = more ? 32 : 16;  // whose sums are added up in the end
         return {kernels::skinny(format, of).specialize(lanes * slices, each), each, panel_rows};
     }
     const std::uint32_t subgroup = std::min(device.subgroup_size, lanes);
-    const std::uint32_t each = direct_rows(rows);
+    const std::uint32_t each = tile_rows(rows);
     // With few rows a second pair of outputs shares the reading of x; with many it would have no
     // registers.
-    const std::uint32_t pairs = each <= 4 && subgroup < lanes ? 2 : 1;
+    const std::uint32_t pairs = each <= 8 && subgroup < lanes ? 2 : 1;
     return {kernels::direct(format, of).specialize(subgroup, each, pairs), each,
             2 * subgroup * pairs};
 }
 
 std::uint32_t pieces_at_once(const Stream& s, double piece_flops) {
     return static_cast<std::uint32_t>(std::clamp(s.most_flops() / piece_flops, 1.0, 1e6));
+}
+
+MatmulPath choose_path(const Stream& s, MatmulPath asked, std::uint32_t rows) {
+    if (asked != MatmulPath::automatic) return asked;
+    // Each path has an order of sums of its own, so there is one for any number of rows: that of
+    // few, which bounds writing a text.
+    return matmul_path(s.device().info(), s.batch_invariant() ? 1 : rows);
 }
 
 MatmulPath matmul_path(const DeviceInfo& device, std::uint32_t rows) {

@@ -10,8 +10,11 @@ struct Tiling {
     std::uint32_t rows, columns;
 };
 
+// The path of a product of `rows` rows: `asked`, unless that leaves the choice.
+MatmulPath choose_path(const Stream& s, MatmulPath asked, std::uint32_t rows);
+
 // `rows` are those that meet one weight.
-Tiling tiling(const DeviceInfo& device, MatmulPath path, Format format, Rows of, std::uint32_t rows,
+Tiling tiling(const Stream& s, MatmulPath path, Format format, Rows of, std::uint32_t rows,
               std::uint32_t out_dim);
 
 constexpr std::uint32_t most_groups = 65535;  // along y, that every device takes

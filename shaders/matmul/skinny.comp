@@ -11,8 +11,9 @@ layout(constant_id = 1) const uint tile_rows = 1;
 const uint lanes = panel_rows / 2;
 const uint slices = gl_WorkGroupSize.x / lanes;
 const uint span = factor_span == 16 ? 16 : 32;  // weights between two additions to the sums
+const uint joined = tile_rows < 8 ? tile_rows : 8;  // rows whose slices are added up at a time, for the shared memory they take
 
-shared vec2 partial[tile_rows * gl_WorkGroupSize.x];
+shared vec2 partial[joined * gl_WorkGroupSize.x];
 
 void main() {
     uint lane = gl_LocalInvocationIndex % lanes, slice = gl_LocalInvocationIndex / lanes;
@@ -46,11 +47,15 @@ void main() {
             [[unroll]] for (uint r = 0; r < tile_rows; ++r) sum[r] = fma(left_out, products[r], sum[r]);
         }
     }
-    [[unroll]] for (uint r = 0; r < tile_rows; ++r) partial[r * gl_WorkGroupSize.x + gl_LocalInvocationIndex] = sum[r];
-    barrier();
-    for (uint i = gl_LocalInvocationIndex; i < tile_rows * lanes; i += gl_WorkGroupSize.x) {
-        vec2 total = vec2(0.0);
-        for (uint s = 0; s < slices; ++s) total += partial[i / lanes * gl_WorkGroupSize.x + s * lanes + i % lanes];
-        store_pair(i / lanes, first_column + i % lanes * 2, total);
+    [[unroll]] for (uint first_joined = 0; first_joined < tile_rows; first_joined += joined) {
+        if (first_joined > 0) barrier();  // those before have been read
+        [[unroll]] for (uint r = 0; r < joined; ++r)
+            if (first_joined + r < tile_rows) partial[r * gl_WorkGroupSize.x + gl_LocalInvocationIndex] = sum[first_joined + r];
+        barrier();
+        for (uint i = gl_LocalInvocationIndex; i < joined * lanes; i += gl_WorkGroupSize.x) {
+            vec2 total = vec2(0.0);
+            for (uint s = 0; s < slices; ++s) total += partial[i / lanes * gl_WorkGroupSize.x + s * lanes + i % lanes];
+            store_pair(first_joined + i / lanes, first_column + i % lanes * 2, total);
+        }
     }
 }

@@ -13,6 +13,7 @@
 #include "tests/support/golden.h"
 #include "tests/support/loaded_model.h"
 #include "tests/support/random.h"
+#include "tests/support/tensors.h"
 
 namespace assay {
 namespace {
@@ -152,6 +153,37 @@ TEST(Engine, ARaggedBatchEqualsItsSequencesAlone) {
             EXPECT_LE(difference(outcomes[i].logits, std::span(alone).last(300)), 1e-4)
                 << "sequence " << i;
         }
+    }
+}
+
+// Alone in large chunks, and in small ones with its end decoded beside other texts: the same bits.
+TEST(Engine, BatchInvariantGivesTheSameBits) {
+    for (nlohmann::json changes : {nlohmann::json::object(), mixtral(4, 2)}) {
+        changes["max_position_embeddings"] = 1024;
+        EngineOptions options{.context = 1024, .sequences = 3, .batch_invariant = true};
+        Tiny alone(changes, options);
+        const auto text = random_tokens(530, 6), other = random_tokens(90, 7);
+        constexpr std::size_t decoded = 20;
+        const auto expected = alone.loaded->logits(text);
+
+        options.prefill_chunk = 37;
+        Tiny beside(changes, options);
+        Engine& engine = beside.loaded->engine;
+        Sequence sequence(engine), second(engine), third(engine);
+        const Work start{.sequence = &sequence, .tokens = std::span(text).first(530 - decoded)};
+        engine.step({&start, 1});
+        std::vector<float> logits;
+        for (std::size_t i = 0; i < decoded; ++i) {
+            const std::array<Work, 3> step{
+                Work{.sequence = &second, .tokens = std::span(other).subspan(3 * i, 3)},
+                Work{.sequence = &sequence,
+                     .tokens = std::span(text).subspan(530 - decoded + i, 1),
+                     .logits = Work::last},
+                Work{.sequence = &third, .tokens = std::span(other).subspan(i, 1)}};
+            const auto outcome = engine.step(step)[1].logits;
+            logits.insert(logits.end(), outcome.begin(), outcome.end());
+        }
+        EXPECT_EQ(test::bits(logits), test::bits(std::span(expected).last(300 * decoded)));
     }
 }
 

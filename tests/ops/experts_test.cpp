@@ -326,6 +326,37 @@ TEST(Experts, CutsChangeNothing) {
     }
 }
 
+// In a batch-invariant stream a token has the same bits whatever the number of tokens.
+TEST(Experts, NumberOfTokensChangesNoBit) {
+    Stream s(test::device(), {.guard = true, .batch_invariant = true});
+    const Shape shape{40, 4, 2, 64, 160};
+    test::Random random(15);
+    const ExpertSet set(s, shape, Format::q4_0, Format::f16, true, random);
+    const auto logits = random.normals(std::size_t{shape.tokens} * shape.experts),
+               x = random.normals(std::size_t{shape.tokens} * shape.hidden);
+    const auto compute = [&](std::uint32_t tokens, MatmulPath path) {
+        const auto first = [&](const std::vector<float>& values, std::uint32_t row_size) {
+            return test::upload(s, values, {shape.tokens, row_size, 1}).slice(0, tokens);
+        };
+        const auto routing =
+            ops::route(s, first(logits, shape.experts), shape.top_k, set.weights, path);
+        const Tensor up = ops::experts_up(s, set.weights, first(x, shape.hidden), routing);
+        const Tensor y = first(x, shape.hidden);
+        ops::combine_add(s, ops::experts_down(s, set.weights, up, routing), routing, y);
+        const auto values = test::download(s, y);
+        s.wait();
+        return test::bits(values);
+    };
+    for (MatmulPath path :
+         {MatmulPath::automatic, MatmulPath::direct, MatmulPath::skinny, MatmulPath::tiled}) {
+        const auto all = compute(shape.tokens, path);
+        for (std::uint32_t tokens : {1u, 2u, 3u, 7u, 12u, 25u})
+            EXPECT_TRUE(std::ranges::equal(compute(tokens, path),
+                                           std::span(all).first(tokens * shape.hidden)))
+                << tokens << " tokens";
+    }
+}
+
 TEST(Experts, CombineAddsTheWeightedSum) {
     for (bool bound : {false, true}) {
         Stream s(test::device(bound), {.guard = true});
