@@ -11,7 +11,7 @@ struct BenchRowsOptions {
     std::uint32_t first = 1, last = 64;  // rows of a step
     std::uint32_t past = 256;            // positions behind each row
     std::uint32_t repeats = 25;
-    bool check = false;  // exit code 1 where a step with one row more takes too much longer
+    bool check = false;  // exit code 1 where a step with a row more takes too much longer
     bool json = false;
 };
 

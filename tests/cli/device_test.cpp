@@ -321,15 +321,16 @@ TEST(Bench, MeasuresRows) {
     const Json results = Json::parse(ran.output);
     ASSERT_EQ(results["steps"].size(), 3u);
     EXPECT_TRUE(results["steps"][0]["ratio"].is_null());
-    double worst = 0;
+    std::vector<double> ratios;
     for (std::size_t i = 0; i < 3; ++i) {
         const Json& step = results["steps"][i];
         EXPECT_EQ(step["rows"], 2 + i);
         EXPECT_GT(step["least"], 0);
         EXPECT_LE(step["least"], step["median"]);
-        if (i > 0) worst = std::max(worst, step["ratio"].get<double>());
+        if (i > 0) ratios.push_back(step["ratio"]);
     }
-    EXPECT_EQ(results["worst"]["ratio"], worst);
+    // Of 2 rows the third may take 1.5 times as long, of 3 the fourth 4 / 3 times.
+    EXPECT_EQ(results["worst"]["rows"], ratios[0] / 1.5 >= ratios[1] / (4 / 3.0) ? 3 : 4);
 }
 
 TEST(Bench, CountsTheExpertsThatATokenReads) {
