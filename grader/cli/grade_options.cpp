@@ -1,8 +1,12 @@
 #include "grader/cli/grade_options.h"
 
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "grader/cli/commands.h"
 #include "grader/cli/quantised.h"
@@ -234,6 +238,29 @@ void add_output_flags(CLI::App& command, GradeOptions& options) {
         ->type_name("[FILE]");
 }
 
+// Makes bytes of "4GB" or "1.5 GiB".
+CLI::Validator a_size() {
+    return CLI::Validator(
+        [](std::string& text) {
+            constexpr std::pair<std::string_view, double> units[] = {
+                {"", 1},     {"B", 1},        {"KB", 1e3},     {"MB", 1e6},
+                {"GB", 1e9}, {"KIB", 0x1p10}, {"MIB", 0x1p20}, {"GIB", 0x1p30}};
+            char* end = nullptr;
+            const double number = std::strtod(text.c_str(), &end);
+            std::string unit;
+            for (; *end != '\0'; ++end)
+                if (*end != ' ') unit += static_cast<char>(std::toupper(*end));
+            const auto* const found =
+                std::ranges::find(units, unit, &std::pair<std::string_view, double>::first);
+            const double bytes = found == std::end(units) ? 0 : number * found->second;
+            if (!(bytes >= 1 && bytes < 0x1p53))
+                return "\"" + text + "\" given, a size such as 4GB or 500MiB expected";
+            text = std::to_string(static_cast<std::uint64_t>(bytes));
+            return std::string();
+        },
+        "");
+}
+
 void add_batching_flags(CLI::App& command, RunOptions& run) {
     const std::string group = "Many texts at once (default: as suits device and memory)";
     run.sequences = 0;
@@ -244,7 +271,7 @@ void add_batching_flags(CLI::App& command, RunOptions& run) {
     command
         .add_option("--kv-memory", run.kv_memory,
                     "Most memory for the KV cache, as in 4GB or 500MiB")
-        ->transform(CLI::AsSizeValue(true))
+        ->transform(a_size())
         ->group(group)
         ->type_name("SIZE");
     command
@@ -252,8 +279,9 @@ void add_batching_flags(CLI::App& command, RunOptions& run) {
                   "The same bits for an item whatever is graded beside it; slower")
         ->group(group);
     command
-        .add_flag("!--no-speculation", run.speculate,
-                  "Do not guess tokens ahead where few texts are written")
+        .add_flag_callback(
+            "--no-speculation", [&run] { run.speculate = false; },
+            "Do not guess tokens ahead where few texts are written")
         ->group(group);
 }
 

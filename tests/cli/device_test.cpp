@@ -40,7 +40,7 @@ TEST(Devices, ListsThem) {
 TEST(Devices, NoDeviceIsOneLine) {
     for (const std::vector<std::string>& arguments :
          {std::vector<std::string>{"devices"}, {"grade", "--model", demo_file(), "-i", "-"}}) {
-        const Ran ran = run_assay(arguments, "", no_device);
+        const Ran ran = run_assay(arguments, item("a", "b"), no_device);
         EXPECT_EQ(ran.exit_code, 1);
         EXPECT_EQ(lines(ran.errors).size(), 1u) << ran.errors;
         EXPECT_NE(ran.errors.find("no Vulkan device"), std::string::npos) << ran.errors;

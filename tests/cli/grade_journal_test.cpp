@@ -181,7 +181,9 @@ TEST(GradeJournal, AnswersEachItemOfAConversation) {
     const Running run({"grade", "--model", model(), "-i", "-", "--max-new-tokens", "12", "-q"});
     for (const char* id : {"first", "second"}) {
         run.write(item(id, "Why?", "So."));
-        EXPECT_EQ(Json::parse(run.read_line())["id"], id);
+        const std::string line = run.read_line();
+        ASSERT_NE(line, "") << "no answer to " << id;
+        EXPECT_EQ(Json::parse(line)["id"], id);
     }
 }
 

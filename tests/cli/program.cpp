@@ -1,6 +1,7 @@
 #include "tests/cli/program.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,8 +79,11 @@ void Running::write(const std::string& text) const {
 }
 
 std::string Running::read_line() const {
+    constexpr int patience = 60'000;  // milliseconds
     std::string line;
-    for (char c = 0; ::read(output_, &c, 1) == 1 && c != '\n';) line += c;
+    pollfd output{.fd = output_, .events = POLLIN, .revents = 0};
+    for (char c = 0; ::poll(&output, 1, patience) == 1 && ::read(output_, &c, 1) == 1 && c != '\n';)
+        line += c;
     return line;
 }
 

@@ -27,7 +27,7 @@ public:
     Running& operator=(const Running&) = delete;
 
     void write(const std::string& text) const;  // to its standard input
-    std::string read_line() const;              // from its standard output; empty at the end
+    std::string read_line() const;              // from its standard output; empty after a minute
     void kill();                                // without a chance to clean up, if it still runs
 
 private:
