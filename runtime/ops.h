@@ -95,6 +95,7 @@ struct Attended {
     Tensor block_tables;  // (sequences, most blocks of a sequence), u32
     Tensor tiles;         // shader::QueryTile
     std::uint32_t tile_count = 0;
+    std::uint32_t single_tiles = 0;  // of these, at the beginning: tiles of one token
     std::uint32_t tile_tokens = 0;  // the most tokens in a tile
     std::uint32_t most_keys = 0;    // the longest sequence, its new tokens included
 };
@@ -116,8 +117,8 @@ std::uint64_t attention_scratch_bytes(const DeviceInfo&, std::uint32_t rows, std
 struct QueryRun {
     std::uint32_t first_row, tokens, first_position;
 };
-// Cuts runs into tiles of the size that suits the device; `group` query heads share a key-value
-// head.
+// Cuts runs into tiles of the size that suits the device, those of one token first; `group` query
+// heads share a key-value head.
 std::vector<shader::QueryTile> make_tiles(const Device&, std::span<const QueryRun> runs,
                                           std::uint32_t group);
 

@@ -423,6 +423,8 @@ Batch Engine::upload(Stream& s, const Pass& pass) {
             .attended = {.block_tables = block_tables,
                          .tiles = upload_words(s, tiles),
                          .tile_count = static_cast<std::uint32_t>(tiles.size()),
+                         .single_tiles = static_cast<std::uint32_t>(
+                             std::ranges::count(tiles, 1u, &shader::QueryTile::tokens)),
                          .tile_tokens = tile_tokens,
                          .most_keys = pass.most_keys},
             .observer = options_.observer};

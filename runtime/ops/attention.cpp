@@ -61,6 +61,7 @@ std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const 
                              .first_row = runs[sequence].first_row + t,
                              .tokens = std::min(tokens, runs[sequence].tokens - t),
                              .first_position = runs[sequence].first_position + t});
+    std::ranges::stable_partition(tiles, [](auto& tile) { return tile.tokens == 1; });
     return tiles;
 }
 
@@ -81,53 +82,64 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
                  std::uint32_t window, AttentionPath path) {
     const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2],
                         kv_heads = cache.kv_heads;
-    const std::uint32_t queries = step.tile_tokens * (heads / kv_heads);
-    const Shape group =
-        shape(s.device().info(), path, step.tile_tokens, queries, s.batch_invariant());
-    const std::uint32_t chunks = (queries + group.rows - 1) / group.rows;
-    const std::uint32_t groups = step.tile_count * chunks * kv_heads;
-
+    // Tiles of one token, which write texts, have a kernel made for few queries.
+    struct Part {
+        std::uint32_t first, end, queries;
+        Shape shape;
+        std::uint32_t chunks() const { return (queries + shape.rows - 1) / shape.rows; }
+    };
+    const auto part = [&](std::uint32_t first, std::uint32_t end, std::uint32_t tokens) {
+        const std::uint32_t queries = tokens * (heads / kv_heads);
+        return Part{first, end, queries,
+                    shape(s.device().info(), path, tokens, queries, s.batch_invariant())};
+    };
+    const Part parts[] = {part(0, step.single_tiles, 1),
+                          part(step.single_tiles, step.tile_count, step.tile_tokens)};
+    std::uint32_t groups = 0;
+    for (const Part& p : parts) groups += (p.end - p.first) * p.chunks() * kv_heads;
     const bool split = s.batch_invariant() || groups < enough_groups(s.device().info());
     const std::uint32_t splits = split ? (step.most_keys + split_keys - 1) / split_keys : 1;
 
     Tensor y = s.scratch(rows, heads * head_dim).heads(heads);
     auto scratch = s.scope();
     const Tensor partials = splits > 1 ? s.scratch(splits * rows * heads, head_dim + 2) : y;
-    const double tile_keys = static_cast<double>(step.most_keys) * kv_heads * head_dim;
-    const double tile_flops = 4 * tile_keys * heads / kv_heads * step.tile_tokens;
     const double tile_bytes =
         2.0 * step.most_keys * kv_heads * static_cast<double>(row_bytes(cache.format, head_dim));
-    const auto tiles_at_once =
-        static_cast<std::uint32_t>(std::clamp(s.most_flops() / tile_flops, 1.0, 1e6));
-    const bool direct = group.path == AttentionPath::direct;
-    for (std::uint32_t tile = 0; tile < step.tile_count; tile += tiles_at_once) {
-        const std::uint32_t tiles = std::min(tiles_at_once, step.tile_count - tile);
-        const Tensor these{step.tiles.address + tile * sizeof(shader::QueryTile)};
-        s.dispatch(
-            direct ? kernels::attention_direct(cache.format)
-                         .specialize(group.workgroup, group.rows, head_dim)
-                   : kernels::attention(cache.format)
-                         .specialize(group.workgroup, group.workgroup / group.rows, head_dim),
-            {.q = q,
-             .keys = cache.keys,
-             .values = cache.values,
-             .block_tables = step.block_tables,
-             .tiles = these,
-             .y = y,
-             .partials = partials,
-             .rows = rows,
-             .heads = heads,
-             .kv_heads = kv_heads,
-             .table_stride = step.block_tables.row_size(),
-             .window = window,
-             .chunks = chunks,
-             .split_keys = splits > 1
-                               ? split_keys
-                               : (step.most_keys + block_slots - 1) / block_slots * block_slots,
-             .splits = splits,
-             .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
-            {.x = tiles * chunks, .y = kv_heads, .z = splits},
-            {.bytes = tile_bytes * tiles, .flops = tile_flops * tiles});
+    for (const Part& p : parts) {
+        const double tile_flops = 4.0 * step.most_keys * kv_heads * head_dim * p.queries;
+        const auto tiles_at_once =
+            static_cast<std::uint32_t>(std::clamp(s.most_flops() / tile_flops, 1.0, 1e6));
+        const bool direct = p.shape.path == AttentionPath::direct;
+        for (std::uint32_t tile = p.first; tile < p.end; tile += tiles_at_once) {
+            const std::uint32_t tiles = std::min(tiles_at_once, p.end - tile);
+            const Tensor these{step.tiles.address + tile * sizeof(shader::QueryTile)};
+            s.dispatch(
+                direct ? kernels::attention_direct(cache.format)
+                             .specialize(p.shape.workgroup, p.shape.rows, head_dim)
+                       : kernels::attention(cache.format)
+                             .specialize(p.shape.workgroup, p.shape.workgroup / p.shape.rows,
+                                         head_dim),
+                {.q = q,
+                 .keys = cache.keys,
+                 .values = cache.values,
+                 .block_tables = step.block_tables,
+                 .tiles = these,
+                 .y = y,
+                 .partials = partials,
+                 .rows = rows,
+                 .heads = heads,
+                 .kv_heads = kv_heads,
+                 .table_stride = step.block_tables.row_size(),
+                 .window = window,
+                 .chunks = p.chunks(),
+                 .split_keys = splits > 1
+                                   ? split_keys
+                                   : (step.most_keys + block_slots - 1) / block_slots * block_slots,
+                 .splits = splits,
+                 .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
+                {.x = tiles * p.chunks(), .y = kv_heads, .z = splits},
+                {.bytes = tile_bytes * tiles, .flops = tile_flops * tiles});
+        }
     }
     if (splits > 1)
         s.dispatch(

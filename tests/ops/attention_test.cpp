@@ -83,6 +83,8 @@ public:
                 s, tables, {static_cast<std::uint32_t>(parts.size()), cache_.most_blocks, 1}),
             .tiles = test::upload(s, words, {count, 4, 1}),
             .tile_count = count,
+            .single_tiles = static_cast<std::uint32_t>(
+                std::ranges::count(tiles, 1u, &shader::QueryTile::tokens)),
             .tile_tokens = tile_tokens,
             .most_keys = most_keys};
         const Tensor y = ops::attention(s, test::upload(s, q, {rows, case_.heads, case_.head_dim}),
