@@ -3,7 +3,9 @@
 namespace assay::ops {
 
 Tensor rmsnorm(Stream& s, const Tensor& x, const Tensor& weight, float eps) {
-    constexpr std::uint32_t workgroup = 128;
+    // A CPU implementation pays for every subgroup that waits at the barrier.
+    const DeviceInfo& device = s.device().info();
+    const std::uint32_t workgroup = device.is_cpu ? device.subgroup_size : 128;
     Tensor y = s.scratch(x.rows(), x.row_size());
     s.dispatch(kernels::rmsnorm().specialize(workgroup),
                {.x = x, .weight = weight, .y = y, .dim = x.row_size(), .eps = eps}, {.x = x.rows()},

@@ -6,10 +6,10 @@ namespace assay::ops {
 
 void rope(Stream& s, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& positions,
           const Tensor& slots, const Tensor& angles, const KeysValues& cache) {
-    constexpr std::uint32_t workgroup = 32;
+    const DeviceInfo& device = s.device().info();
+    const std::uint32_t workgroup = std::max(device.is_cpu ? 1u : 32u, device.subgroup_size);
     const std::uint32_t heads = q.shape[1], kv_heads = k.shape[1], head_dim = q.shape[2];
-    s.dispatch(kernels::rope(cache.format)
-                   .specialize(std::max(workgroup, s.device().info().subgroup_size)),
+    s.dispatch(kernels::rope(cache.format).specialize(workgroup),
                {.q = q,
                 .k = k,
                 .v = v,
