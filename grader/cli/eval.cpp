@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -151,24 +152,6 @@ eval::Evaluation ask(LoadedJudge& judge, const EvalOptions& options, const Bench
     return evaluate(options, data, records, how, results, grader.judge.model);
 }
 
-// The figures of records that are there, which say in their header how they were made.
-eval::Evaluation look_up(EvalOptions options, const BenchmarkData& data) {
-    const Journal::Settings header = journal_settings(options.records);
-    if (const Json of = header.value("benchmark", Json()); of != data.benchmark->name)
-        throw Error(options.records + ": records of " + of.dump() + ", not of " +
-                    std::string(data.benchmark->name));
-    options.grading.seed = header.value("seed", std::uint64_t{0});
-    eval::QuestionOptions how{.protocols = {},
-                              .repaired = header.value("repaired", false),
-                              .draws = header.value("draws", 1U)};
-    for (const eval::Protocol protocol : data.benchmark->protocols())
-        for (const Json& asked : header.value("modes", Json::array()))
-            if (asked == name(protocol)) how.protocols.push_back(protocol);
-    const Records records = read_records(options, data, options.grading.seed);
-    return evaluate(options, data, records, std::move(how), read_results(options.records),
-                    header.value("model", std::string("judge")));
-}
-
 void use_published_context(GradeOptions& options, const Config& config) {
     if (options.run.context == 0)
         options.run.context = std::min(config.max_position_embeddings, published_context);
@@ -206,7 +189,7 @@ int run(EvalOptions& options) {
         evaluations.push_back(std::move(evaluation));
     };
     if (!options.records.empty()) {
-        add(look_up(options, chosen.front()));
+        add(evaluate_records(options, chosen.front()));
     } else {
         LoadedJudge judge(options.grading.run, options.grading.trace);
         use_published_context(options.grading, judge.checkpoint().config());
@@ -222,10 +205,9 @@ int run(EvalOptions& options) {
     } else if (evaluations.size() > 1) {
         std::printf("%s", eval::closing_table(evaluations).c_str());
     }
-    for (const eval::Evaluation& evaluation : evaluations)
-        if (evaluation.bad_records + evaluation.counts.unscored + evaluation.counts.missing > 0)
-            return exit_code::unscored_items;
-    return exit_code::done;
+    return std::ranges::all_of(evaluations, &eval::Evaluation::is_whole)
+               ? exit_code::done
+               : exit_code::unscored_items;
 }
 
 Action add_options(CLI::App& command) {
@@ -235,6 +217,32 @@ Action add_options(CLI::App& command) {
 }
 
 }  // namespace
+
+// The figures of records that are there, which say in their header how they were made.
+eval::Evaluation evaluate_records(EvalOptions options, const BenchmarkData& data) {
+    const Journal::Settings header = journal_settings(options.records);
+    if (const Json of = header.value("benchmark", Json()); of != data.benchmark->name)
+        throw Error(options.records + ": records of " + of.dump() + ", not of " +
+                    std::string(data.benchmark->name));
+    options.grading.seed = header.value("seed", std::uint64_t{0});
+    eval::QuestionOptions how{.protocols = {},
+                              .repaired = header.value("repaired", false),
+                              .draws = header.value("draws", 1U)};
+    for (const eval::Protocol protocol : data.benchmark->protocols())
+        for (const Json& asked : header.value("modes", Json::array()))
+            if (asked == name(protocol)) how.protocols.push_back(protocol);
+    const Records records = read_records(options, data, options.grading.seed);
+    return evaluate(options, data, records, std::move(how), read_results(options.records),
+                    header.value("model", std::string("judge")));
+}
+
+eval::Evaluation evaluate_judge(EvalOptions options, const BenchmarkData& data) {
+    LoadedJudge judge(options.grading.run, options.grading.trace);
+    use_published_context(options.grading, judge.checkpoint().config());
+    eval::Evaluation evaluation = ask(judge, options, data);
+    judge.finish();
+    return evaluation;
+}
 
 extern const Command eval_command;
 const Command eval_command{

@@ -16,13 +16,8 @@ constexpr eval::Protocol all_protocols[] = {eval::Protocol::a2a, eval::Protocol:
                                             eval::Protocol::r2r};
 
 void add_benchmark_flags(CLI::App& command, EvalOptions& options) {
-    std::vector<std::string> names;
-    for (const eval::Benchmark& benchmark : eval::benchmarks()) names.emplace_back(benchmark.name);
     command.add_flag("--list", options.list, "List the benchmarks and where their files come from");
-    command.add_option("--benchmark", options.benchmark, "Which one; --list lists them")
-        ->check(one_of(std::move(names)))
-        ->type_name("NAME");
-    command.add_option("--data", options.data, "Its file of records")->type_name("FILE");
+    add_benchmark_option(command, "--benchmark", options, "Which one; --list lists them");
     command
         .add_option("--suite", options.suite,
                     "In place of both: every benchmark whose file lies in this folder under its "
@@ -32,13 +27,33 @@ void add_benchmark_flags(CLI::App& command, EvalOptions& options) {
         .add_option("--records", options.records,
                     "Compute the figures from the records of an earlier run, without a model")
         ->type_name("FILE");
+}
+
+}  // namespace
+
+bool EvalOptions::greedy() const {
+    const float usual = profile_named(grading.items.profile).sampling.temperature;
+    return grading.verdict_only || grading.temperature.value_or(usual) == 0;
+}
+
+void add_benchmark_option(CLI::App& command, const std::string& flag, EvalOptions& options,
+                          const std::string& help) {
+    std::vector<std::string> names;
+    for (const eval::Benchmark& benchmark : eval::benchmarks()) names.emplace_back(benchmark.name);
+    command.add_option(flag, options.benchmark, help)
+        ->check(one_of(std::move(names)))
+        ->type_name("NAME");
+    command.add_option("--data", options.data, "The benchmark's file of records")
+        ->type_name("FILE");
+}
+
+void add_asking_options(CLI::App& command, EvalOptions& options) {
+    options.grading.items.profile = "paper-eval";
+    options.grading.parser = name(Parser::strict);
     command
         .add_option("--first", options.first, "Use so many records of each file alone, for a try")
         ->check(integer_between(1, std::numeric_limits<std::uint32_t>::max()))
         ->type_name("NUMBER");
-}
-
-void add_asking_flags(CLI::App& command, EvalOptions& options) {
     command
         .add_option_function<std::string>(
             "--mode",
@@ -67,20 +82,11 @@ void add_asking_flags(CLI::App& command, EvalOptions& options) {
     command.remove_option(command.get_option("--samples"));  // --runs says it
 }
 
-}  // namespace
-
-bool EvalOptions::greedy() const {
-    const float usual = profile_named(grading.items.profile).sampling.temperature;
-    return grading.verdict_only || grading.temperature.value_or(usual) == 0;
-}
-
 void add_eval_options(CLI::App& command, EvalOptions& options) {
-    options.grading.items.profile = "paper-eval";
-    options.grading.parser = name(Parser::strict);
     add_model_option(command, options.grading.run.model)->required(false);
     add_quantize_options(command, options.grading.run);
     add_benchmark_flags(command, options);
-    add_asking_flags(command, options);
+    add_asking_options(command, options);
     add_record_options(command, options.grading);
     add_json_flag(command, options.json);
     add_engine_options(command, options.grading);

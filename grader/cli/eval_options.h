@@ -8,6 +8,7 @@
 
 #include "grader/cli/grade_options.h"
 #include "grader/eval/benchmarks.h"
+#include "grader/eval/evaluation.h"
 
 namespace assay::cli {
 
@@ -27,6 +28,10 @@ struct EvalOptions {
 };
 
 void add_eval_options(CLI::App& command, EvalOptions& options);
+// Those of them that `assay merge` shares: a benchmark by this flag and --data; how it is asked.
+void add_benchmark_option(CLI::App& command, const std::string& flag, EvalOptions& options,
+                          const std::string& help);
+void add_asking_options(CLI::App& command, EvalOptions& options);
 
 // Throws a UsageError where options contradict each other.
 void check(const EvalOptions& options);
@@ -45,5 +50,10 @@ std::vector<BenchmarkData> chosen_benchmarks(const EvalOptions& options);
 // benchmark and the options have.
 std::vector<eval::Protocol> chosen_protocols(const EvalOptions& options,
                                              const eval::Benchmark& benchmark);
+
+// What `assay eval` finds of one benchmark: by asking the judge of options.grading.run, whose
+// records go where options.grading.output says, or by the records of options.records.
+eval::Evaluation evaluate_judge(EvalOptions options, const BenchmarkData& data);
+eval::Evaluation evaluate_records(EvalOptions options, const BenchmarkData& data);
 
 }  // namespace assay::cli

@@ -227,6 +227,39 @@ std::string closing_table(std::span<const Evaluation> evaluations) {
            tables(evaluations.front().judge, columns) + doubts_text(doubts);
 }
 
+std::string side_by_side(std::span<const Evaluation> evaluations) {
+    const std::string headline(evaluations.front().benchmark->headline);
+    std::vector<std::string> metrics{headline};
+    for (const Comparison& comparison : comparisons(evaluations.front()))
+        if (comparison.head != headline) metrics.push_back(comparison.head);
+    constexpr std::size_t metrics_a_table = 3;
+    std::string text;
+    for (std::span<const std::string> rest(metrics); !rest.empty();
+         rest = rest.subspan(std::min(rest.size(), metrics_a_table))) {
+        std::vector<Row> rows{{""}};
+        for (const Evaluation& evaluation : evaluations) rows.push_back({evaluation.judge});
+        for (const std::string& metric : rest.first(std::min(rest.size(), metrics_a_table))) {
+            rows.front().insert(rows.front().end(), {metric, "95 % interval"});
+            for (std::size_t i = 0; i < evaluations.size(); ++i) {
+                const Figure* const figure = evaluations[i].find(metric);
+                rows[i + 1].push_back(figure ? value_text(figure->metric.value, figure->unit) : "");
+                rows[i + 1].push_back(figure ? interval_text(*figure) : "");
+            }
+        }
+        text += (text.empty() ? "" : "\n") + aligned(rows);
+    }
+    return text;
+}
+
+const Figure* Evaluation::find(std::string_view metric) const {
+    const auto found = std::ranges::find(
+        figures, metric,
+        [](const Figure& figure) -> const std::string& { return figure.metric.name; });
+    return found == figures.end() ? nullptr : &*found;
+}
+
+bool Evaluation::is_whole() const { return bad_records + counts.unscored + counts.missing == 0; }
+
 Json to_json(const Evaluation& evaluation) {
     Json json = to_json(*evaluation.benchmark);
     json["judge"] = evaluation.judge;

@@ -10,6 +10,7 @@
 #include "model/merge/merger.h"
 #include "model/merge/output_folder.h"
 #include "model/merge/parallel.h"
+#include "model/merge/vocabulary.h"
 
 namespace assay {
 namespace {
@@ -19,18 +20,18 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t piece_blocks = 256;  // that a thread merges and writes at a time: 2 MiB
 
-// What belongs to a model beside its weights and config.json.
-constexpr std::array companions{"generation_config.json",
-                                "tokenizer.model",
-                                "tokenizer.json",
-                                "tokenizer_config.json",
-                                "added_tokens.json",
-                                "special_tokens_map.json",
-                                "chat_template.jinja",
-                                "chat_template.json",
-                                "vocab.json",
-                                "merges.txt"};
-constexpr std::array tokenizers{"tokenizer.model", "tokenizer.json"};
+// What belongs to a model beside its weights and config.json: the first to the model, the rest to
+// its tokenizer.
+constexpr const char* generation_config = "generation_config.json";
+constexpr std::array tokenizer_files{"tokenizer.model",
+                                     "tokenizer.json",
+                                     "tokenizer_config.json",
+                                     "added_tokens.json",
+                                     "special_tokens_map.json",
+                                     "chat_template.jinja",
+                                     "chat_template.json",
+                                     "vocab.json",
+                                     "merges.txt"};
 
 std::string_view dtype_name(Format format) {
     return format == Format::f32 ? "float32" : format == Format::f16 ? "float16" : "bfloat16";
@@ -50,8 +51,9 @@ std::vector<MergeSource> open_sources(const MergeConfig& config, const SourceOpt
 
 class Weights {
 public:
-    Weights(const MergePlan& plan, const MergeOptions& options, const MergeProgress& progress)
-        : plan_(plan), options_(options), progress_(progress) {
+    Weights(const MergePlan& plan, const SharedVocabulary* vocabulary, const MergeOptions& options,
+            const MergeProgress& progress)
+        : plan_(plan), vocabulary_(vocabulary), options_(options), progress_(progress) {
         for (const PlannedTensor& tensor : plan.tensors)
             for (const PlannedInput& input : tensor.inputs) total_ += input.tensor->bytes();
     }
@@ -92,10 +94,10 @@ private:
         std::vector<LoadedTensor> loaded;
         for (const auto& [source, input] : tensor.inputs) {
             loaded.push_back(source->load(*input, options_.threads));
-            if (input->shape != tensor.shape)
+            if (!tensor.is_aligned && input->shape != tensor.shape)
                 loaded.back() = cut(loaded.back(), input->shape.back(), tensor.shape);
         }
-        return loaded;
+        return tensor.is_aligned ? vocabulary_->align(tensor, loaded) : std::move(loaded);
     }
 
     void merge(std::size_t index, const SafetensorsWriter& writer, Masks& masks) {
@@ -140,6 +142,7 @@ private:
     }
 
     const MergePlan& plan_;
+    const SharedVocabulary* vocabulary_;
     const MergeOptions& options_;
     const MergeProgress& progress_;
     std::uint64_t total_ = 0;
@@ -194,32 +197,8 @@ Json made_config(const MergePlan& plan) {
     for (const char* key : {"torch_dtype", "dtype"})
         if (uniform && config.contains(key)) config[key] = dtype_name(format);
     for (const PlannedTensor& tensor : plan.tensors)
-        if (tensor.recipe.name == "model.embed_tokens.weight")
-            config["vocab_size"] = tensor.shape.front();
+        if (tensor.recipe.name == embedding_name) config["vocab_size"] = tensor.shape.front();
     return config;
-}
-
-// The source that the configuration names for the tokenizer, by default the model's.
-const MergeSource& tokenizer_source(const MergeConfig& config, const MergePlan& plan,
-                                    const std::vector<MergeSource>& sources) {
-    const std::string& name = config.tokenizer_source;
-    if (name.empty() || name == "base") return *plan.model;
-    for (const MergeSource& source : sources)
-        if (source.reference().text() == name) return source;
-    throw Error("tokenizer_source: " + printable(name) + ", base or one of the models is needed");
-}
-
-// A tokenizer that is chosen would move rows of the embeddings if others differ from it.
-void check_tokenizers(const MergeSource& chosen, const std::vector<MergeSource>& sources) {
-    for (const MergeSource& source : sources)
-        for (const char* name : tokenizers) {
-            const fs::path one = chosen.folder() / name, other = source.folder() / name;
-            if (!fs::exists(one) || !fs::exists(other)) continue;
-            if (MappedFile(one).text() != MappedFile(other).text())
-                throw Error(other.string() + ": differs from that of " + chosen.reference().text() +
-                            ", models with different tokenizers cannot be merged under one "
-                            "tokenizer_source");
-        }
 }
 
 std::string_view name_of(Rescale rescale) {
@@ -253,45 +232,118 @@ Json settings(const MergeConfig& config, const MergePlan& plan, const MergeOptio
     return json;
 }
 
+// Everything that is known of a merge before weights are read.
+class Opened {
+public:
+    Opened(const MergeConfig& merge_config, const MergeOptions& merge_options)
+        : config(merge_config),
+          options(merge_options),
+          sources(open_sources(config, options.source)),
+          tokenizer(tokenizer_source()),
+          vocabulary(shared_vocabulary()),
+          plan(plan_merge(config, sources, options.plan, vocabulary ? &*vocabulary : nullptr)) {}
+
+    // Begins to hash the inputs, where they are to be hashed.
+    std::vector<std::unique_ptr<Fingerprint>> begin_hashes() const {
+        std::vector<std::unique_ptr<Fingerprint>> hashes;
+        for (const MergeSource& source : sources)
+            if (options.hash_inputs)
+                hashes.push_back(std::make_unique<Fingerprint>(source.files(), options.hash_cache));
+        return hashes;
+    }
+
+    // Waits for the hashes.
+    Json provenance(const std::vector<std::unique_ptr<Fingerprint>>& hashes) const {
+        Json made{{"program", "assay " + options.version}};
+        made.update(settings(config, plan, options));
+        for (std::size_t i = 0; i < sources.size(); ++i) {
+            Json files = Json::array();
+            for (const fs::path& file : sources[i].files())
+                files.push_back(file.filename().string());
+            Json input{{"model", sources[i].reference().text()}, {"files", files}};
+            if (!hashes.empty()) input["sha256"] = hashes[i]->sha256();
+            made["inputs"].push_back(std::move(input));
+        }
+        made["configuration_of"] = plan.model->reference().text();
+        made["tokenizer_of"] = tokenizer_text();
+        return made;
+    }
+
+    std::string tokenizer_text() const {
+        return is_union() ? "union" : tokenizer->reference().text();
+    }
+
+    const MergeConfig& config;
+    const MergeOptions& options;
+    std::vector<MergeSource> sources;
+    const MergeSource* tokenizer;  // whose files the result has
+    std::optional<SharedVocabulary> vocabulary;
+    MergePlan plan;
+
+private:
+    bool is_union() const { return config.tokenizer_source == "union"; }
+
+    const MergeSource* find(const std::string& reference) const {
+        for (const MergeSource& source : sources)
+            if (source.reference().text() == reference) return &source;
+        return nullptr;
+    }
+
+    const MergeSource* tokenizer_source() const {
+        const std::string& name = config.tokenizer_source;
+        if (name.empty() || name == "base" || is_union())
+            return find(config.base ? config.base->text() : sources.front().reference().text());
+        if (const MergeSource* named = find(name)) return named;
+        throw Error("tokenizer_source: " + printable(name) +
+                    ", base, union or one of the models is needed");
+    }
+
+    // Where the configuration asks for one and the models have several.
+    std::optional<SharedVocabulary> shared_vocabulary() const {
+        if (config.tokenizer_source.empty() || have_one_tokenizer(sources)) return std::nullopt;
+        const MergeSource* base = config.base ? find(config.base->text()) : nullptr;
+        return std::optional<SharedVocabulary>(std::in_place, sources, *tokenizer, base,
+                                               is_union());
+    }
+};
+
 }  // namespace
+
+Json merge_provenance(const MergeConfig& config, const MergeOptions& options) {
+    const Opened merge(config, options);
+    return merge.provenance(merge.begin_hashes());
+}
 
 MergedFolder merge_models(const MergeConfig& config, const fs::path& to,
                           const MergeOptions& options, const MergeProgress& progress) {
-    const std::vector<MergeSource> sources = open_sources(config, options.source);
-    const MergePlan plan = plan_merge(config, sources, options.plan);
-    const MergeSource& tokenizer = tokenizer_source(config, plan, sources);
-    if (!config.tokenizer_source.empty()) check_tokenizers(tokenizer, sources);
-    const std::unique_ptr<Masks> masks = make_masks(plan, config, options);
+    const Opened merge(config, options);
+    const std::unique_ptr<Masks> masks = make_masks(merge.plan, config, options);
     OutputFolder folder(to);
-
-    std::vector<std::unique_ptr<Fingerprint>> hashes;  // computed while the weights are merged
-    for (const MergeSource& source : sources)
-        if (options.hash_inputs)
-            hashes.push_back(std::make_unique<Fingerprint>(source.files(), options.hash_cache));
+    const auto hashes = merge.begin_hashes();  // computed while the weights are merged
 
     SafetensorsWriter writer(folder.temporary(), options.shard_bytes);
-    Weights weights(plan, options, progress);
+    Weights weights(merge.plan, merge.vocabulary ? &*merge.vocabulary : nullptr, options, progress);
     weights.write(writer, options.masks ? *options.masks : *masks);
     writer.finish();
 
-    Json provenance{{"program", "assay " + options.version}};
-    provenance.update(settings(config, plan, options));
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-        Json files = Json::array();
-        for (const fs::path& file : sources[i].files()) files.push_back(file.filename().string());
-        Json input{{"model", sources[i].reference().text()}, {"files", files}};
-        if (options.hash_inputs) input["sha256"] = hashes[i]->sha256();
-        provenance["inputs"].push_back(std::move(input));
-    }
-    provenance["configuration_and_tokenizer_of"] = plan.model->reference().text();
+    Json provenance = merge.provenance(hashes);
     folder.write("assay_merge.json", provenance.dump(2) + "\n");
     folder.write("mergekit_config.yml", config.text);
-    folder.write("config.json", made_config(plan).dump(2) + "\n");
-    for (const char* name : companions)
-        if (fs::exists(tokenizer.folder() / name)) folder.copy(tokenizer.folder() / name);
+    folder.write("config.json", made_config(merge.plan).dump(2) + "\n");
+    const fs::path generation = merge.plan.model->folder() / generation_config;
+    if (fs::exists(generation)) folder.copy(generation);
+    for (const char* name : tokenizer_files)
+        if (fs::exists(merge.tokenizer->folder() / name))
+            folder.copy(merge.tokenizer->folder() / name);
+    if (merge.vocabulary) merge.vocabulary->write(folder);
     folder.finish();
-    return {plan.tensors.size(), writer.shards(), weights.bytes_read(), writer.tensor_bytes(),
-            plan.model->reference().text()};
+    return {.tensors = merge.plan.tensors.size(),
+            .shards = writer.shards(),
+            .bytes_read = weights.bytes_read(),
+            .bytes = writer.tensor_bytes(),
+            .model = merge.plan.model->reference().text(),
+            .tokenizer = merge.tokenizer_text(),
+            .provenance = std::move(provenance)};
 }
 
 }  // namespace assay

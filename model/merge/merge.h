@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -27,7 +28,8 @@ struct MergeOptions {
 
 struct MergedFolder {
     std::uint64_t tensors = 0, shards = 0, bytes_read = 0, bytes = 0;
-    std::string model;  // whose configuration and tokenizer it has
+    std::string model, tokenizer;       // whose configuration, and whose tokenizer it has
+    nlohmann::ordered_json provenance;  // what assay_merge.json says
 };
 
 // Called from one thread at a time with bytes of the inputs that are merged, and all of them.
@@ -39,5 +41,9 @@ using MergeProgress = std::function<void(std::uint64_t done, std::uint64_t total
 // on `threads` nor on shards. Nothing is at `to` if it fails. Throws Error of one line.
 MergedFolder merge_models(const MergeConfig& config, const std::filesystem::path& to,
                           const MergeOptions& options, const MergeProgress& progress = nullptr);
+
+// What assay_merge.json says of a merge, without merging: two merges of which it says the same are
+// the same, if inputs are hashed. Throws Error as merge_models does.
+nlohmann::ordered_json merge_provenance(const MergeConfig& config, const MergeOptions& options);
 
 }  // namespace assay

@@ -19,13 +19,18 @@ fs::path without_slash(const fs::path& path) {
 
 }  // namespace
 
+void OutputFolder::check(const fs::path& path) {
+    std::error_code absent;
+    if (fs::exists(fs::symlink_status(path, absent)) &&
+        !(fs::is_directory(path, absent) && fs::is_empty(path, absent)))
+        throw Error(path.string() + ": is there already, a merge replaces nothing");
+}
+
 OutputFolder::OutputFolder(fs::path path)
     : path_(without_slash(path)),
       temporary_(path_.string() + "." + std::to_string(std::random_device{}()) + ".partial") {
+    check(path_);
     std::error_code failed;
-    if (fs::exists(fs::symlink_status(path_, failed)) &&
-        !(fs::is_directory(path_, failed) && fs::is_empty(path_, failed)))
-        throw Error(path_.string() + ": is there already, a merge replaces nothing");
     if (!fs::create_directory(temporary_, failed))
         throw Error(path_.string() + ": cannot be made: " + failed.message());
 }

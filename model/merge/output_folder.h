@@ -8,8 +8,9 @@ namespace assay {
 // name beside its own, and a folder that is destroyed before leaves nothing.
 class OutputFolder {
 public:
-    // Throws Error if there is something other than an empty folder already, or if it cannot be
-    // made.
+    // Throws Error if there is something other than an empty folder already.
+    static void check(const std::filesystem::path& path);
+    // Throws also if it cannot be made.
     explicit OutputFolder(std::filesystem::path path);
     OutputFolder(const OutputFolder&) = delete;
     OutputFolder& operator=(const OutputFolder&) = delete;

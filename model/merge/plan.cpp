@@ -6,12 +6,12 @@
 #include <set>
 
 #include "model/merge/arithmetic.h"
+#include "model/merge/vocabulary.h"
 
 namespace assay {
 namespace {
 
-constexpr std::string_view layer_prefix = "model.layers.", embedding = "model.embed_tokens.weight",
-                           head = "lm_head.weight";
+constexpr std::string_view layer_prefix = "model.layers.", head = "lm_head.weight";
 
 struct LayerName {
     std::uint32_t layer = 0;
@@ -33,13 +33,17 @@ std::string in_layer(std::uint32_t layer, const std::string& rest) {
     return std::string(layer_prefix) + std::to_string(layer) + rest;
 }
 
-bool is_embedding(std::string_view name) { return name == embedding || name == head; }
+bool is_embedding(std::string_view name) { return name == embedding_name || name == head; }
 
 class Planner {
 public:
     Planner(const MergeConfig& config, const std::vector<MergeSource>& sources,
-            const PlanOptions& options)
-        : config_(config), method_(*config.method), sources_(sources), options_(options) {
+            const PlanOptions& options, const SharedVocabulary* vocabulary)
+        : config_(config),
+          method_(*config.method),
+          sources_(sources),
+          options_(options),
+          vocabulary_(vocabulary) {
         plan_.model = config.base ? &source_of(*config.base)
                                   : &source_of(config.slices.front().models.front().reference);
     }
@@ -150,7 +154,7 @@ private:
         for (const SourceTensor& tensor : plan_.model->tensors()) {
             if (layer_name(tensor.name)) continue;
             const Slice& slice =
-                tensor.name == embedding ? config_.slices.front() : config_.slices.back();
+                tensor.name == embedding_name ? config_.slices.front() : config_.slices.back();
             plan_tensor(slice, tensor.name,
                         std::vector<std::string>(slice.models.size(), tensor.name), 0);
         }
@@ -165,7 +169,7 @@ private:
 
     const SourceTensor& find(const MergeSource& source, const std::string& name) const {
         if (const SourceTensor* found = source.find(name)) return *found;
-        const SourceTensor* tied = name == head ? source.find(embedding) : nullptr;
+        const SourceTensor* tied = name == head ? source.find(embedding_name) : nullptr;
         if (tied && options_.allowed.missing_lm_head) return *tied;
         throw Error(where(source, name) + ": not there, the merge needs it" +
                     (tied ? unless_allowed(&Allowances::missing_lm_head) : ""));
@@ -274,8 +278,19 @@ private:
         return covers || !adds_to_base ? Misfit::cut : Misfit::refuse;
     }
 
+    void align(PlannedTensor& tensor) const {
+        tensor.is_aligned = true;
+        for (const auto& [source, input] : tensor.inputs)
+            if (input->shape.size() != 2 || input->shape[1] != tensor.shape.back())
+                throw Error(where(*source, input->name) + ": " + shape_text(input->shape) +
+                            ", but " + shape_text(tensor.shape) + " in " +
+                            tensor.inputs.front().source->reference().text());
+        tensor.shape[0] = vocabulary_->size();
+    }
+
     void settle_shape(PlannedTensor& tensor) const {
         tensor.shape = tensor.inputs.front().tensor->shape;
+        if (vocabulary_ && is_embedding(tensor.recipe.name)) return align(tensor);
         for (std::size_t i = 1; i < tensor.inputs.size(); ++i) {
             const auto& [source, input] = tensor.inputs[i];
             if (input->shape == tensor.shape) continue;
@@ -328,14 +343,15 @@ private:
     const MethodInfo& method_;
     const std::vector<MergeSource>& sources_;
     const PlanOptions& options_;
+    const SharedVocabulary* vocabulary_;
     MergePlan plan_;
 };
 
 }  // namespace
 
 MergePlan plan_merge(const MergeConfig& config, const std::vector<MergeSource>& sources,
-                     const PlanOptions& options) {
-    return Planner(config, sources, options).plan();
+                     const PlanOptions& options, const SharedVocabulary* vocabulary) {
+    return Planner(config, sources, options, vocabulary).plan();
 }
 
 }  // namespace assay

@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "model/merge/config.h"
@@ -7,6 +8,10 @@
 #include "model/merge/source.h"
 
 namespace assay {
+
+class SharedVocabulary;
+
+constexpr std::string_view embedding_name = "model.embed_tokens.weight";
 
 struct PlanOptions {
     bool precise = false;            // work in f32 and round once, at the end
@@ -25,6 +30,7 @@ struct PlannedTensor {
     Format out{};
     std::vector<std::uint64_t> shape;  // inputs that are larger are cut to it
     std::vector<PlannedInput> inputs;  // as make_merger takes them
+    bool is_aligned = false;           // to the shared vocabulary, before it is merged
 };
 
 struct MergePlan {
@@ -35,9 +41,10 @@ struct MergePlan {
 };
 
 // Finds every tensor and parameter before any is read. `sources` are the models of the
-// configuration, each once. Throws Error naming model and tensor for what is missing, does not fit
-// or has no meaning, unless it is allowed.
+// configuration, each once; with a vocabulary, embeddings and output heads get its size. Throws
+// Error naming model and tensor for what is missing, does not fit or has no meaning, unless it is
+// allowed.
 MergePlan plan_merge(const MergeConfig& config, const std::vector<MergeSource>& sources,
-                     const PlanOptions& options);
+                     const PlanOptions& options, const SharedVocabulary* vocabulary = nullptr);
 
 }  // namespace assay

@@ -73,7 +73,7 @@ std::vector<SweepStep> sweep(const std::string& range, const std::string& where,
     std::vector<SweepStep> steps;
     for (int i = 0; i < count; ++i) {
         const double value = parsed.from + i * parsed.step;
-        SweepStep step{parsed.name + "-" + number_text(value), text};
+        SweepStep step{value, parsed.name + "-" + number_text(value), text};
         const int found = replace(step.text, "1-$" + parsed.name, number_text(1 - value)) +
                           replace(step.text, "$" + parsed.name, number_text(value));
         if (found == 0) throw Error(where + ": has no $" + parsed.name + " to sweep");

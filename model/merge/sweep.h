@@ -6,6 +6,7 @@ namespace assay {
 
 // One of the merges of a sweep: what its folder is called, and its configuration.
 struct SweepStep {
+    double value = 0;
     std::string name, text;
 };
 

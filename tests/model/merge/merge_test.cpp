@@ -312,21 +312,5 @@ TEST(Merge, LosesNoLayer) {
         {"rel: model.layers.1.w", "not in", "cut"});
 }
 
-TEST(Merge, NeedsTokenizersToAgreeIfOneIsChosen) {
-    const TemporaryFolder folder;
-    for (const char* name : {"base", "abs", "rel"}) {
-        write_model(folder.path() / name, 1, 1, {{"model.norm.weight", {4}}});
-        folder.write(std::string(name) + "/tokenizer.json", name);
-    }
-    const std::string config = config_of(folder.path(), "task_arithmetic", "weight: 1");
-    const auto merge = [&](const std::string& more) {
-        merge_models(parse_merge_config("config", config + more), folder.path() / "out", plain());
-    };
-    expect_error([&] { merge("tokenizer_source: base\n"); }, {"abs/tokenizer.json", "differs"});
-    expect_error([&] { merge("tokenizer_source: union\n"); }, {"tokenizer_source: union"});
-    merge("");
-    EXPECT_EQ(read_file(folder.path() / "out/tokenizer.json"), "base");
-}
-
 }  // namespace
 }  // namespace assay::test
