@@ -1,4 +1,5 @@
 """What the scripts share that measure Assay beside other programs."""
+import concurrent.futures
 import datetime
 import json
 import os
@@ -23,8 +24,10 @@ def run(command, may_end_with=(0,)):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
     except OSError as error:
         raise Failure(f"{command[0]}: {error.strerror}") from error
-    lines = [(time.monotonic(), line) for line in process.stderr]  # standard output is small enough to wait in its pipe
-    output = process.stdout.read()
+    with concurrent.futures.ThreadPoolExecutor(1) as reader:  # so that neither pipe fills up
+        output = reader.submit(process.stdout.read)
+        lines = [(time.monotonic(), line) for line in process.stderr]
+    output = output.result()
     if process.wait() not in may_end_with:
         raise Failure(f"{shlex.join(command)}: exit code {process.returncode}: {lines[-1][1].strip() if lines else ''}")
     return output, lines
@@ -65,7 +68,8 @@ def llama_version(options, program):
     if not program:
         return None
     output, lines = run([*options.prefix, program, "--version"])
-    return re.search(r"version: (.*)", output + "".join(line for _, line in lines)).group(1).strip()
+    version = re.search(r"version: (.*)", output + "".join(line for _, line in lines))
+    return version[1].strip() if version else "of unknown version"
 
 
 def describe_run(device, **what):
