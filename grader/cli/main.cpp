@@ -10,6 +10,7 @@
 
 #include "grader/cli/commands.h"
 #include "grader/cli/help.h"
+#include "grader/cli/interrupt.h"
 #include "grader/cli/lavapipe.h"
 #include "runtime/error.h"
 
@@ -100,6 +101,8 @@ int main(int argc, char** argv) {
         const int code = assay::cli::Program().run(argc, argv);
         assay::cli::finish_output();
         return code;
+    } catch (const assay::cli::Interrupted& interrupted) {
+        return 128 + interrupted.signal;
     } catch (const std::bad_alloc&) {
         return assay::cli::fail("out of memory");
     } catch (const std::exception& error) {

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "grader/cli/interrupt.h"
 #include "grader/cli/quantised.h"
 #include "grader/cli/terminal.h"
 #include "grader/stopwatch.h"
@@ -25,14 +26,17 @@ MergedFolder merge_with_progress(const MergeConfig& config, const fs::path& to,
                                  const MergeArguments& arguments) {
     const Stopwatch watch;
     Progress progress(arguments.quiet);
-    return merge_models(
+    const Interruptible interruptible;
+    const MergedFolder made = merge_models(
         config, to, merge_options(arguments), [&](std::uint64_t done, std::uint64_t total) {
+            interruptible.check();
             char speed[40];
             std::snprintf(speed, sizeof speed, ", %.2f GB/s",
                           gigabytes_per_second(done, watch.seconds()));
             progress.update(static_cast<double>(done) / static_cast<double>(total),
                             "merging " + bytes_text(done) + " of " + bytes_text(total) + speed);
         });
+    return made;
 }
 
 // What was merged is not lost if quantising fails.
