@@ -17,9 +17,7 @@ int run(const MergeArguments& arguments) {
     check(arguments);
     const std::string text = read_config(arguments);
     if (!arguments.sweep.empty()) return run_sweep(arguments, text);
-    const Merged merged =
-        merge_to(parse_merge_config(arguments.config, text, merge_options(arguments).plan.allowed),
-                 arguments.to, arguments);
+    const Merged merged = merge_to(parse_config(arguments, text), arguments.to, arguments);
     if (arguments.json)
         std::fputs(json_text(to_json(merged, arguments), -1).c_str(), stdout);
     else if (!arguments.quiet)

@@ -126,7 +126,9 @@ MergeOptions merge_options(const MergeArguments& arguments) {
     for (const AllowanceInfo& allowance : allowances())
         merge.plan.allowed.*allowance.flag =
             std::ranges::find(arguments.allowed, allowance.name) != arguments.allowed.end();
-    merge.source = {arguments.fuse_experts, value_of(lora_roundings, arguments.lora_rounding)};
+    merge.source = {.fuse_experts = arguments.fuse_experts,
+                    .lora_rounding = value_of(lora_roundings, arguments.lora_rounding),
+                    .precise = arguments.precise};
     merge.seed = arguments.eval.grading.seed;
     merge.numpy_draws = arguments.random_numbers == "numpy";
     merge.shard_bytes = static_cast<std::uint64_t>(std::lround(arguments.shard_gigabytes * 1e9));
@@ -142,6 +144,16 @@ std::string read_config(const MergeArguments& arguments) {
     if (!is_list(arguments)) return text;
     return config_of_list(arguments.config, text, arguments.p.value_or(0.5),
                           arguments.lambda.value_or(1));
+}
+
+MergeConfig parse_config(const MergeArguments& arguments, const std::string& text) {
+    MergeConfig config =
+        parse_merge_config(arguments.config, text, merge_options(arguments).plan.allowed);
+    if (arguments.seed_given && arguments.eval.benchmark.empty() &&
+        config.method->sparsify != Sparsify::random)
+        throw UsageError("--seed serves methods that draw masks, not " +
+                         std::string(config.method->name));
+    return config;
 }
 
 void check(const MergeArguments& arguments) {
@@ -167,6 +179,7 @@ void finish(const CLI::App& command, MergeArguments& arguments) {
             option->get_name() != "--keep")
             arguments.eval_given.emplace_back(option->get_name(), option->results());
     arguments.eval.grading.run.quiet = arguments.quiet;
+    arguments.seed_given = command.count("--seed") > 0;
 }
 
 void add_merge_options(CLI::App& command, MergeArguments& arguments) {

@@ -20,7 +20,8 @@ struct MergeArguments {
     std::vector<std::string> allowed;
     double shard_gigabytes = 5;
     std::uint32_t threads = 1;
-    bool precise = false, fuse_experts = false, no_hashes = false, json = false, quiet = false;
+    bool precise = false, fuse_experts = false, no_hashes = false, json = false, quiet = false,
+         seed_given = false;
 
     EvalOptions eval;  // of a sweep: without a benchmark, nothing is evaluated; seed: of masks too
     Keep keep = Keep::all;
@@ -36,6 +37,9 @@ void finish(const CLI::App& command, MergeArguments& arguments);
 void check(const MergeArguments& arguments);
 
 MergeOptions merge_options(const MergeArguments& arguments);
+
+// The configuration `text`. Throws a UsageError where options contradict it.
+MergeConfig parse_config(const MergeArguments& arguments, const std::string& text);
 
 // The text of the file of the configuration; of a list of models the configuration it stands for.
 std::string read_config(const MergeArguments& arguments);

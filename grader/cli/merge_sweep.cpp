@@ -69,8 +69,7 @@ private:
     Point opened(const SweepStep& step) const {
         const fs::path base = fs::path(arguments_.to) / step.name;
         Point point{.value = step.value,
-                    .config = parse_merge_config(arguments_.config, step.text,
-                                                 merge_options(arguments_).plan.allowed),
+                    .config = parse_config(arguments_, step.text),
                     .model = base.string() + (arguments_.type.empty() ? "" : ".gguf"),
                     .state_file = base.string() + ".json",
                     .records = base.string() + ".jsonl"};

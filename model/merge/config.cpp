@@ -299,7 +299,12 @@ MergeConfig parse_merge_config(const std::string& where, const std::string& text
         throw Error(where + ": " + std::to_string(text.size()) + " bytes, at most " +
                     std::to_string(longest_text) + " are read");
     try {
-        MergeConfig config = Reader(where, allowed).read(YAML::Load(text));
+        const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+        if (documents.size() > 1)
+            throw Error(where + ": " + std::to_string(documents.size()) +
+                        " YAML documents, a configuration is one");
+        MergeConfig config =
+            Reader(where, allowed).read(documents.empty() ? YAML::Node() : documents.front());
         config.text = text;
         return config;
     } catch (const YAML::Exception& error) {

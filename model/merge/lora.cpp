@@ -21,12 +21,17 @@ constexpr const char *config_file = "adapter_config.json",
                      *weights_file = "adapter_model.safetensors";
 
 // Settings under which PEFT computes something else; an adapter has them absent or as here.
-const std::array unsupported{
-    std::pair{"use_dora", Json(false)},    std::pair{"use_qalora", Json(false)},
-    std::pair{"lora_bias", Json(false)},   std::pair{"fan_in_fan_out", Json(false)},
-    std::pair{"bias", Json("none")},       std::pair{"alpha_pattern", Json::object()},
-    std::pair{"modules_to_save", Json()},  std::pair{"trainable_token_indices", Json()},
-    std::pair{"layer_replication", Json()}};
+const std::array unsupported{std::pair{"use_dora", Json(false)},
+                             std::pair{"use_qalora", Json(false)},
+                             std::pair{"lora_bias", Json(false)},
+                             std::pair{"fan_in_fan_out", Json(false)},
+                             std::pair{"bias", Json("none")},
+                             std::pair{"alpha_pattern", Json::object()},
+                             std::pair{"modules_to_save", Json()},
+                             std::pair{"trainable_token_indices", Json()},
+                             std::pair{"layer_replication", Json()},
+                             std::pair{"arrow_config", Json()},
+                             std::pair{"alora_invocation_tokens", Json()}};
 
 // Pieces of a product that stay in a core's caches: rows of B, columns of A.
 constexpr std::uint64_t tile_rows = 4, tile_columns = 256, rows_at_once = 64;
@@ -105,9 +110,16 @@ void LoraAdapter::read_config() {
     if (!alpha.is_number() || !rank.is_number_unsigned() || rank == 0)
         throw Error(where + ": r: " + printable(rank.dump()) +
                     ", lora_alpha: " + printable(alpha.dump()) + ", two numbers are needed");
+    const Json ranks = config.value("rank_pattern", Json()),
+               rank_stabilised = config.value("use_rslora", Json());
+    if (!ranks.is_null() && !ranks.is_object())
+        throw Error(where + ": rank_pattern: " + printable(ranks.dump()) + ", an object is needed");
+    if (!rank_stabilised.is_null() && !rank_stabilised.is_boolean())
+        throw Error(where + ": use_rslora: " + printable(rank_stabilised.dump()) +
+                    ", true or false is needed");
     alpha_ = alpha.get<double>();
-    rank_ = config.value("rank_pattern", Json::object()).empty() ? rank.get<std::uint64_t>() : 0;
-    rank_stabilised_ = config.value("use_rslora", Json()) == true;
+    rank_ = ranks.empty() ? rank.get<std::uint64_t>() : 0;
+    rank_stabilised_ = rank_stabilised == true;
 }
 
 std::vector<std::string> LoraAdapter::weights() const {
@@ -120,7 +132,7 @@ std::vector<std::filesystem::path> LoraAdapter::files() const {
     return {folder_ / config_file, file_.path()};
 }
 
-void LoraAdapter::fold(const FileTensor& weight, std::span<std::byte> to,
+void LoraAdapter::fold(const FileTensor& weight, Format format, std::span<std::byte> to,
                        std::uint32_t threads) const {
     const Factors& factors = factors_.find(weight.name)->second;
     const std::uint64_t rows = weight.rows(), columns = weight.columns(), rank = factors.a.rows();
@@ -128,27 +140,27 @@ void LoraAdapter::fold(const FileTensor& weight, std::span<std::byte> to,
         throw Error(folder_.string() + ": " + weight.name + ": changes " +
                     std::to_string(factors.b.rows()) + " x " + std::to_string(factors.a.columns()) +
                     ", the model has " + shape_text(weight.shape));
-    const Format factor_format = rounding_ == LoraRounding::all ? weight.format : Format::f32,
-                 delta_format = rounding_ == LoraRounding::once ? Format::f32 : weight.format;
+    const Format factor_format = rounding_ == LoraRounding::all ? format : Format::f32,
+                 delta_format = rounding_ == LoraRounding::once ? Format::f32 : format;
     const std::vector<float> a = in_f32(factors.a, factor_format),
                              b = in_f32(factors.b, factor_format);
     const double divisor =
         rank_stabilised_ ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank);
     const auto scale = static_cast<float>(alpha_ / divisor);
-    const std::uint64_t size = element_bytes(weight.format);
 
     const auto tile = [&](std::uint64_t row, std::uint64_t tall, std::uint64_t column) {
         float sum[tile_rows][tile_columns], old[tile_columns];
         const std::uint64_t wide = std::min(tile_columns, columns - column);
         multiply(a, b.data() + row * rank, rank, columns, column, tall, wide, sum);
         for (std::uint64_t i = 0; i < tall; ++i) {
-            const std::uint64_t at = ((row + i) * columns + column) * size;
-            decode(weight.format, weight.data.data() + at, {old, wide});
+            const std::uint64_t at = (row + i) * columns + column;
+            decode(weight.format, weight.data.data() + at * element_bytes(weight.format),
+                   {old, wide});
             with_rounding(delta_format, [&](auto round) {
                 for (std::uint64_t j = 0; j < wide; ++j)
                     sum[i][j] = old[j] + round(sum[i][j] * scale);
             });
-            encode(weight.format, {sum[i], wide}, to.data() + at);
+            encode(format, {sum[i], wide}, to.data() + at * element_bytes(format));
         }
     };
     parallel_for(threads, (rows + rows_at_once - 1) / rows_at_once, [&](std::uint64_t piece) {

@@ -29,8 +29,10 @@ public:
     std::vector<std::string> weights() const;
     std::vector<std::filesystem::path> files() const;
 
-    // The changed weight into `to`, in its own format. Throws Error if the shapes do not fit.
-    void fold(const FileTensor& weight, std::span<std::byte> to, std::uint32_t threads) const;
+    // The changed weight into `to`: in its own format, rounded to it, or in f32, rounded nowhere.
+    // Throws Error if the shapes do not fit.
+    void fold(const FileTensor& weight, Format format, std::span<std::byte> to,
+              std::uint32_t threads) const;
 
 private:
     struct Factors {

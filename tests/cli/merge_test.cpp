@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -266,6 +267,16 @@ TEST_F(MergeCommand, RefusesOptionsThatServeNothing) {
         {"merge", config, out(), "--sweep", "a=0:1:1", "--eval", "hhh", "--data", "absent.json"});
     EXPECT_EQ(absent.exit_code, 1);
     EXPECT_NE(absent.errors.find("absent.json"), std::string::npos) << absent.errors;
+    EXPECT_FALSE(fs::exists(out()));
+    const std::string linear = write("1", "1");
+    EXPECT_EQ(run_assay({"merge", linear, out(), "--seed", "3"}).exit_code, 2);
+    for (const auto& [option, value, reason] :
+         {std::array{"--rescale", "density", "linear: nothing is rescaled"},
+          {"--fuse-experts", "-q", "has no experts"}}) {
+        const Ran ran = run_assay({"merge", linear, out(), option, value});
+        EXPECT_EQ(ran.exit_code, 1);
+        EXPECT_NE(ran.errors.find(reason), std::string::npos) << ran.errors;
+    }
     EXPECT_FALSE(fs::exists(out()));
 }
 

@@ -194,6 +194,182 @@ TEST(Merge, FusesExperts) {
               (std::vector<std::uint64_t>{2, 8, 8}));
 }
 
+TEST(Merge, TakesTheMeanOfFusedRouters) {
+    const TemporaryFolder folder;
+    const std::string layer = "model.layers.0.block_sparse_moe.";
+    std::vector<std::pair<std::string, std::vector<std::uint64_t>>> tensors{
+        {layer + "gate.weight", {1, 8}}};
+    for (const char* matrix : {"w1", "w2", "w3"})
+        tensors.emplace_back(layer + "experts.0." + matrix + ".weight",
+                             std::vector<std::uint64_t>{8, 8});
+    std::string config = "merge_method: supermario\nparameters: {p: 0.5, lambda: 1}\nmodels:\n";
+    for (const char* name : {"base", "abs", "rel"}) {
+        write_model(folder.path() / name, static_cast<std::uint32_t>(*name), 1, tensors);
+        config += "  - model: " + (folder.path() / name).string() + "\n";
+    }
+    const auto router = [&](bool fuse, const std::string& name) {
+        MergeOptions options = plain();
+        options.source.fuse_experts = fuse;
+        const fs::path to = folder.path() / (fuse ? "fused" : "apart");
+        merge_models(parse_merge_config("config", config), to, options);
+        return tensors_of(to).at(name);
+    };
+    EXPECT_EQ(router(true, "model.layers.0.mlp.gate.weight"), router(false, layer + "gate.weight"));
+}
+
+TEST(Merge, RoundsAdaptersNowhereWhenPrecise) {
+    const MergeInputs inputs;
+    const TemporaryFolder folder;
+    const std::string config =
+        "models: [{model: inputs/mistral-bf16/base+inputs/lora-mistral-bf16}]\n"
+        "merge_method: linear\nparameters: {weight: 1}\ndtype: bfloat16\n";
+    const auto rounded_once = tensors_of(merged(inputs, config, plain(), folder.path()));
+    MergeOptions options = plain();
+    options.plan.precise = options.source.precise = true;
+    const auto exact =
+        tensors_of(merged(inputs, config + "out_dtype: float32\n", options, folder.path()));
+    std::size_t finer = 0;
+    for (const auto& [name, tensor] : rounded_once)
+        for (std::size_t i = 0; i < tensor.size() / 2; ++i) {
+            float value = 0;
+            std::memcpy(&value, exact.at(name).data() + sizeof value * i, sizeof value);
+            ASSERT_EQ(RoundToBf16{}(value), value_of(tensor, i)) << name << " " << i;
+            finer += value != value_of(tensor, i);
+        }
+    EXPECT_GT(finer, 20000);  // of 88384 elements, most of them changed by the adapter
+}
+
+// Each element has a divisor of its own where signs are elected.
+TEST(Merge, TakesOpposedWeightsWhereSignsAreElected) {
+    const TemporaryFolder folder;
+    std::uint32_t seed = 0;
+    for (const char* name : {"base", "abs", "rel"})
+        write_model(folder.path() / name, ++seed, 1, {{"model.norm.weight", {16}}});
+    std::string config = config_of(folder.path(), "ties", "weight: 1");
+    config.replace(config.find("weight: 1", config.find("rel")), 9, "weight: -1");
+    merge_models(parse_merge_config("config", config), folder.path() / "out", plain());
+    const auto values = [&](const char* name) {
+        std::vector<float> all;
+        const std::string tensor = tensors_of(folder.path() / name).at("model.norm.weight");
+        for (std::size_t i = 0; i < 16; ++i) all.push_back(value_of(tensor, i));
+        return all;
+    };
+    const auto base = values("base"), abs = values("abs"), rel = values("rel"), out = values("out");
+    std::size_t agreeing = 0;
+    for (std::size_t i = 0; i < 16; ++i) {
+        const float one = abs[i] - base[i], other = base[i] - rel[i];
+        if (one * other >= 0) continue;  // of one sign: the weights cancel, or one is 0
+        ++agreeing;
+        // The greater one alone, by its own weight.
+        const float kept = std::abs(one) > std::abs(other) ? one : -other;
+        EXPECT_NEAR(out[i], base[i] + kept, 0.01f) << i;
+    }
+    EXPECT_GT(agreeing, 2);
+}
+
+TEST(Merge, LeavesNothingWhenItIsInterrupted) {
+    const MergeInputs inputs;
+    const TemporaryFolder folder;
+    const MergeConfig config = parse_merge_config("config", inputs.located(std::string(linear)));
+    const auto interrupt = [](std::uint64_t, std::uint64_t) { throw Error("interrupted"); };
+    expect_error([&] { merge_models(config, folder.path() / "out", plain(), interrupt); },
+                 {"interrupted"});
+    EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+// ---- adapters
+
+class Adapter : public testing::Test {
+protected:
+    Adapter() {
+        fs::create_directory(to());
+        for (const char* name : {"adapter_config.json", "adapter_model.safetensors"})
+            fs::copy_file(data("merge/inputs/lora-mistral-bf16") / name, to() / name);
+    }
+    fs::path to() const { return folder_.path() / "adapter"; }
+    void set(const std::string& key, const Json& value) const {
+        const fs::path path = to() / "adapter_config.json";
+        Json config = Json::parse(read_file(path));
+        config[key] = value;
+        fs::remove(path);
+        std::ofstream(path) << config;
+    }
+    MergeSource opened() const {
+        return MergeSource({(inputs_.folder() / "inputs/mistral-bf16/base").string(), to()}, {});
+    }
+    std::string folded(const char* name) const {
+        const MergeSource source = opened();
+        const LoadedTensor tensor = source.load(*source.find(name), 1);
+        return {reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size()};
+    }
+
+    MergeInputs inputs_;
+    TemporaryFolder folder_;
+};
+
+TEST_F(Adapter, NamesWhatItCannotFold) {
+    struct Case {
+        const char* key;
+        Json value;
+        std::string part;
+    };
+    for (const auto& [key, value, part] :
+         std::vector<Case>{{"peft_type", "LOHA", "peft_type: \"LOHA\""},
+                           {"use_dora", true, "use_dora: true"},
+                           {"alora_invocation_tokens", {1, 2}, "alora_invocation_tokens: [1,2]"},
+                           {"arrow_config", {{"top_k", 3}}, "arrow_config"},
+                           {"use_rslora", "yes", "use_rslora: \"yes\""},
+                           {"rank_pattern", 4, "rank_pattern: 4"},
+                           {"r", 99, "r is 99"},
+                           {"lora_alpha", nullptr, "lora_alpha: null"}}) {
+        const Json before = Json::parse(read_file(to() / "adapter_config.json"));
+        set(key, value);
+        expect_error([&] { opened(); }, {"adapter", part});
+        set(key, before[key]);
+    }
+    EXPECT_EQ(error_of([&] { opened(); }), "");
+    fs::remove(to() / "adapter_config.json");
+    expect_error([&] { opened(); }, {"adapter_config.json"});
+}
+
+TEST_F(Adapter, NamesTheTensorThatDoesNotFit) {
+    const auto write =
+        [&](const std::vector<std::pair<std::string, std::vector<std::uint64_t>>>& tensors) {
+            fs::remove(to() / "adapter_model.safetensors");
+            SafetensorsWriter writer(to(), 1 << 20);
+            for (const auto& [name, shape] : tensors) writer.add(name, Format::f32, shape);
+            writer.write_headers();
+            for (std::size_t i = 0; i < tensors.size(); ++i)
+                writer.write(
+                    i, 0, std::vector<std::byte>(4 * tensors[i].second[0] * tensors[i].second[1]));
+            writer.finish();
+            fs::rename(to() / single_file, to() / "adapter_model.safetensors");
+        };
+    const std::string q = "base_model.model.model.layers.0.self_attn.q_proj";
+    write({{q + ".lora_A.weight", {4, 64}}});
+    expect_error([&] { opened(); }, {"q_proj.weight: has only one of lora_A and lora_B"});
+    write({{q + ".lora_A.weight", {4, 64}}, {q + ".lora_B.weight", {64, 3}}});
+    expect_error([&] { opened(); }, {"lora_A of rank 4, lora_B of 3"});
+    write({{"base_model.model.nothing.lora_A.weight", {4, 64}},
+           {"base_model.model.nothing.lora_B.weight", {64, 4}}});
+    expect_error([&] { opened(); }, {"nothing.weight: not in"});
+    write({{q + ".lora_A.weight", {4, 64}}, {q + ".lora_B.weight", {60, 4}}});
+    expect_error([&] { folded("model.layers.0.self_attn.q_proj.weight"); },
+                 {"q_proj.weight: changes 60 x 64, the model has 64 x 64"});
+}
+
+// alpha / sqrt(r): of r 4 and alpha 8 what alpha 16 gives without.
+TEST_F(Adapter, IsScaledByTheRootOfItsRank) {
+    const char* name = "model.layers.0.mlp.up_proj.weight";
+    const std::string plain = folded(name);
+    set("use_rslora", true);
+    const std::string stabilised = folded(name);
+    EXPECT_NE(stabilised, plain);
+    set("use_rslora", false);
+    set("lora_alpha", 16);
+    EXPECT_EQ(stabilised, folded(name));
+}
+
 TEST(Merge, SaysWhatItIsMadeOf) {
     const MergeInputs inputs;
     const TemporaryFolder folder;

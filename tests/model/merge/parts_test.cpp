@@ -118,6 +118,7 @@ TEST(MergeConfig, NamesLineAndKey) {
         expect_error([&] { parse_merge_config("c.yml", text); }, std::move(parts));
     };
     refuses("", {"c.yml", "no configuration"});
+    refuses("a: 1\n---\nmodels: []\n", {"c.yml", "2 YAML documents"});
     refuses("- a", {"c.yml:1", "a list instead of keys"});
     refuses("a: [1", {"c.yml:", "not YAML"});
     refuses(with(""), {"merge_method: not given"});

@@ -151,10 +151,15 @@ TEST_F(Union, TakesTheBasesRowsFirst) {
 
 TEST_F(Union, TakesOneModelsTokensAlone) {
     const std::string named = "merge_method: linear\ntokenizer_source: ";
+    for (const char* name : {"one", "three"})
+        folder_.write(std::string(name) + "/generation_config.json", name);
     const std::vector<float> three{(10 + 20 + 40) / 3.0f, (11 + (11 + 41) / 2.0f + 41) / 3.0f,
                                    ((22 + 42) / 2.0f + 22 + 42) / 3.0f, 43};
     EXPECT_EQ(merge(named + (folder_.path() / "three").string() + "\n"), three);
     EXPECT_EQ(read_json(out() / "tokenizer_config.json")["of"], "three");
+    EXPECT_EQ(read_file(out() / "generation_config.json"), "one");
+    EXPECT_EQ(read_json(out() / "assay_merge.json")["tokenizer_of"],
+              (folder_.path() / "three").string());
     EXPECT_EQ(merge(named + "base\n").size(), 3);  // of the first model, without its padding
     expect_error([&] { merge(named + "four\n"); }, {"tokenizer_source: four", "union"});
 }
