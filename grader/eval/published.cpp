@@ -140,14 +140,15 @@ constexpr std::array<Column, 4> merge_pair_columns{{{"hhh", "r2r.accuracy"},
 constexpr std::array<Row, 1> merge_pair_rows{
     {{"Prometheus-2-7B, linear", {78.73, 67.25, 73.80, 92.45}}}};
 
-// Prometheus 1 (arXiv 2310.08491): pairs by two scores, drawn again until they differ.
+// Prometheus 1 (arXiv 2310.08491): pairs by two scores, of pairs without a tie drawn again until they
+// differ; ties count, right where the scores are equal (run_relative_scoring.py).
 constexpr std::array<Column, 6> first_columns{{
     {"hhh", "a2r.accuracy.helpful"},
     {"hhh", "a2r.accuracy.harmless"},
     {"hhh", "a2r.accuracy.honest"},
     {"hhh", "a2r.accuracy.other"},
     {"hhh", "a2r.accuracy"},
-    {"mt-bench-human", "a2r.accuracy"},
+    {"mt-bench-human", "a2r.accuracy_with_ties"},
 }};
 constexpr std::array<Row, 3> first_rows{{
     {"Prometheus-7B (v1)", {69.49, 84.48, 78.69, 90.70, 80.09, 55.14}},
