@@ -19,9 +19,10 @@ struct PlayedPair {
 constexpr double bradley_terry_prior = 1;
 
 // The likeliest strengths: natural logarithms of odds, their mean 0. `start` is where the search
-// begins, if it is known well; the strengths do not depend on it by more than 1e-12.
+// begins, if it is known well; it ends with a step no longer than `last_step`, which leaves about
+// its square: by default less than 1e-12.
 std::vector<double> bradley_terry(std::size_t players, std::span<const PlayedPair> pairs,
                                   double prior = bradley_terry_prior,
-                                  std::vector<double> start = {});
+                                  std::vector<double> start = {}, double last_step = 1e-8);
 
 }  // namespace assay

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "grader/stopwatch.h"
 #include "tests/model/test_files.h"
 #include "tests/support/golden.h"
 
@@ -40,6 +41,42 @@ TEST(BradleyTerry, DoesNotDependOnWhereItStarts) {
         const auto found = bradley_terry(4, pairs, 1e-6, start);
         for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(found[i], expected[i], 1e-8);
     }
+}
+
+// As many players as ten rounds of a Swiss tournament tell apart: a matrix of them all, decomposed
+// in every step, takes minutes.
+TEST(BradleyTerry, OfManyPlayersTakesAsLongAsThereAreGames) {
+    constexpr std::size_t players = 2000;
+    std::vector<PlayedPair> pairs;
+    for (std::size_t round = 0; round < 10; ++round)
+        for (std::size_t i = 0; i < players; ++i) {
+            const std::size_t other = (i + 1 + 37 * round * round) % players;
+            const double share = i < other ? 0.9 : i % 7 == round % 7 ? 0.8 : 0.3;
+            pairs.push_back({i, other, share, 1 - share});
+        }
+    const Stopwatch watch;
+    const auto strengths = bradley_terry(players, pairs);
+    EXPECT_LT(watch.seconds(), 5);
+    // The likeliest: everyone wins as often as expected. The player of strength 0 has the mean back.
+    std::vector<double> surprise(players);
+    const auto chance = [](double difference) { return 1 / (1 + std::exp(-difference)); };
+    for (const auto& [i, j, wins, losses] : pairs) {
+        const double expected = chance(strengths[i] - strengths[j]);
+        surprise[i] += wins - expected;
+        surprise[j] -= wins - expected;
+    }
+    double shift = 0;  // by which the mean was moved to 0; Newton's method
+    for (int step = 0; step < 20; ++step) {
+        double sum = 0, slope = 0;
+        for (const double strength : strengths) {
+            const double p = chance(strength + shift);
+            sum += 0.5 - p;
+            slope += p * (1 - p);
+        }
+        shift += sum / slope;
+    }
+    for (std::size_t i = 0; i < players; ++i)
+        EXPECT_NEAR(surprise[i] + 0.5 - chance(strengths[i] + shift), 0, 1e-11) << i;
 }
 
 TEST(BradleyTerry, OfNobodyIsNothing) {
