@@ -112,6 +112,14 @@ std::optional<Calibrated> Calibration::apply(Mode mode,
     return calibrated(*fit, method, mode, probabilities);
 }
 
+ToldProbabilities told_probabilities(const Calibration* calibration, Mode mode,
+                                     std::span<const double> probabilities) {
+    auto applied = calibration ? calibration->apply(mode, probabilities) : std::nullopt;
+    if (applied && !applied->probabilities.empty())
+        return {std::move(applied->probabilities), true};
+    return {{probabilities.begin(), probabilities.end()}};
+}
+
 Json to_json(const Calibration& calibration) {
     Json json{{"calibration", format_version}, {"method", name(calibration.method)},
               {"label", calibration.label},    {"profile", calibration.profile},

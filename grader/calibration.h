@@ -59,6 +59,15 @@ struct Calibration {
 // The mean of the scores 1 to 5 by their probabilities, or the first of two: the probability of A.
 double value_of(Mode mode, std::span<const double> probabilities);
 
+// Probabilities as grades are told by them: calibrated ones, or those given where there is no
+// calibration or none follow from it.
+struct ToldProbabilities {
+    std::vector<double> values;
+    bool calibrated = false;
+};
+ToldProbabilities told_probabilities(const Calibration* calibration, Mode mode,
+                                     std::span<const double> probabilities);
+
 Calibrated calibrated(const ModeCalibration& fit, CalibrationMethod method, Mode mode,
                       std::span<const double> probabilities);
 

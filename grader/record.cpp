@@ -156,8 +156,10 @@ void add_about(Json& json, const AboutItem& about) {
 void add_scale(Json& json, const Record& record) {
     const auto* grade = std::get_if<Grade>(&record.result);
     if (!grade || !record.scale) return;
-    json["scale"] =
-        to_json(*record.scale, grade->verdict.score(), grade->distribution.probabilities);
+    const auto told = told_probabilities(record.calibration.get(), grade->distribution.mode,
+                                         grade->distribution.probabilities);
+    json["scale"] = to_json(*record.scale, grade->verdict.score(), told.values);
+    if (told.calibrated) json["scale"]["calibrated"] = true;
 }
 
 void add_judge(Json& json, const Judge& judge) {

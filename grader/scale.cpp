@@ -149,7 +149,7 @@ std::string text_of(const Scale& scale, int score, std::span<const double> proba
     char text[96];
     const double expected = scale.expected(probabilities);
     if (scale.pass_at > 0) {
-        std::snprintf(text, sizeof text, "%s, %.2f likely to pass",
+        std::snprintf(text, sizeof text, "%s, with a probability of passing of %.2f",
                       word_of(scale, value_of(scale, score)).c_str(), expected);
     } else {
         std::snprintf(text, sizeof text, "%.2f on the scale %s", expected,

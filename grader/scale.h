@@ -44,7 +44,7 @@ nlohmann::ordered_json to_json(const Scale& scale);
 nlohmann::ordered_json to_json(const Scale& scale, int score,
                                std::span<const double> probabilities);
 
-// "7.2 on the scale 1-10"; "pass, with probability 0.83".
+// "7.20 on the scale 1-10"; "fail, with a probability of passing of 0.83".
 std::string text_of(const Scale& scale, int score, std::span<const double> probabilities);
 
 }  // namespace assay

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "grader/calibration.h"
 #include "grader/cli/terminal.h"
 #include "runtime/error.h"
 
@@ -115,9 +116,11 @@ private:
                           grade.distribution.expected_score());
             line += text;
         }
-        if (record.scale)
-            line += ", " +
-                    text_of(*record.scale, grade.verdict.score(), grade.distribution.probabilities);
+        if (record.scale) {
+            const auto told = told_probabilities(record.calibration.get(), grade.distribution.mode,
+                                                 grade.distribution.probabilities);
+            line += ", " + text_of(*record.scale, grade.verdict.score(), told.values);
+        }
         const double seconds = (grade.milliseconds.prefill + grade.milliseconds.decode) / 1000;
         std::snprintf(text, sizeof text, ", confidence %.2f, %.2f s (%zu tokens read, %zu written)",
                       grade.distribution.of(grade.verdict), seconds, grade.tokens.prompt,

@@ -275,6 +275,24 @@ TEST(Record, SaysWhatACalibrationMakesOfIt) {
     EXPECT_FALSE(to_json(record).contains("calibrated"));
 }
 
+TEST(Record, TellsItsScaleByCalibratedProbabilitiesWhereThereAreSome) {
+    Record record = absolute_record();
+    record.scale = scale_named("pass-fail");
+    EXPECT_NEAR(to_json(record)["scale"]["value"], 0.73, 1e-6);
+    EXPECT_FALSE(to_json(record)["scale"].contains("calibrated"));
+    Calibration calibration;
+    calibration.absolute = ModeCalibration{.temperature = 2};
+    record.calibration = std::make_shared<const Calibration>(calibration);
+    // Roots of the probabilities: 0, 0.141, 0.5, 0.787 and 0.332, over their sum.
+    EXPECT_NEAR(to_json(record)["scale"]["value"], 0.6357, 1e-4);
+    EXPECT_EQ(to_json(record)["scale"]["calibrated"], true);
+    calibration.method = CalibrationMethod::isotonic;  // gives a score alone
+    calibration.absolute->curve = {.x = {1, 5}, .y = {1, 5}};
+    record.calibration = std::make_shared<const Calibration>(calibration);
+    EXPECT_NEAR(to_json(record)["scale"]["value"], 0.73, 1e-6);
+    EXPECT_FALSE(to_json(record)["scale"].contains("calibrated"));
+}
+
 TEST(Record, SmallProbabilitiesKeepTheirSize) {
     Record record = absolute_record();
     std::get<Grade>(record.result).distribution = {Mode::relative,

@@ -55,8 +55,10 @@ TEST(Scale, TenIsLinear) {
 
 TEST(Scale, IsToldToPeople) {
     EXPECT_EQ(text_of(*scale_named("1-10"), 4, unsure), "6.29 on the scale 1-10");
-    EXPECT_EQ(text_of(*scale_named("pass-fail"), 4, unsure), "pass, 0.50 likely to pass");
-    EXPECT_EQ(text_of(*scale_named("binary"), 3, unsure), "0, 0.50 likely to pass");
+    EXPECT_EQ(text_of(*scale_named("pass-fail"), 4, unsure),
+              "pass, with a probability of passing of 0.50");
+    EXPECT_EQ(text_of(*scale_named("binary"), 3, unsure),
+              "0, with a probability of passing of 0.50");
 }
 
 TEST(Scale, IsFoundByName) {
