@@ -106,6 +106,7 @@ Result result_of(Json json, std::size_t line) {
     result.id = !id               ? std::to_string(line)
                 : id->is_string() ? id->get<std::string>()
                                   : text_of(*id);
+    result.item_hash = string_at(result, "item_hash");
     result.facts = facts_of(result.json);
     result.mode = mode_of(result);
     result.label = label_of(result);

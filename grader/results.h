@@ -20,6 +20,7 @@ struct Result {
     nlohmann::ordered_json json;    // an object
     std::size_t line = 0;           // of the file, from 1
     std::string id = {};            // its text; without one the line
+    std::string item_hash = {};     // empty: not known
     std::optional<Mode> mode = {};  // unknown when the item was none
     RecordFacts facts = {};
     std::optional<Label> label = {};

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -16,7 +17,9 @@
 #include "grader/cli/output_file.h"
 #include "grader/cli/quantised.h"
 #include "grader/cli/rank_report.h"
+#include "grader/cli/run_header.h"
 #include "grader/cli/terminal.h"
+#include "grader/datasets/open.h"
 #include "grader/ranking/comparisons.h"
 #include "grader/ranking/ranking.h"
 #include "grader/results.h"
@@ -32,7 +35,7 @@ struct RankOptions {
     std::string records;
     TournamentOptions tournament;
     Wins wins = Wins::probabilities;
-    bool json = false;
+    bool json = false, seed_given = false;
 };
 
 void check(const RankOptions& options) {
@@ -110,6 +113,31 @@ int tell_bad(const Contests& contests) {
     return contests.bad.empty() ? exit_code::done : exit_code::unscored_items;
 }
 
+// Names the items that nothing is known of. Throws an Error if no record is of any item.
+int tell_unknown(const Ranking& ranking, const RankOptions& options) {
+    const auto unknown = ranking.without_games();
+    const std::size_t all = ranking.contests.size();
+    if (all > 0 && unknown.size() == all && ranking.unjudged() == 0)
+        throw Error(options.records + ": no comparison of " +
+                    (all == 1 ? "the item" : "any of the " + std::to_string(all) + " items") +
+                    " in " + options.grade.input);
+    for (const std::size_t i : unknown)
+        std::fprintf(stderr, "assay: %s: no comparison with a verdict, so no ranking\n",
+                     harmless(ranking.contests[i].question.id.text).c_str());
+    return unknown.empty() ? exit_code::done : exit_code::unscored_items;
+}
+
+// Of the bootstrap. Without a judge it is that of the run that made the records, unless another is
+// asked for; records that were put together by hand may not tell.
+std::uint64_t seed_of(const RankOptions& options) {
+    if (options.records.empty() || options.seed_given || !can_be_read_twice(options.records))
+        return options.grade.seed;
+    std::string line;
+    std::getline(open_file(options.records), line);
+    if (!line.starts_with(R"({"assay":)")) return options.grade.seed;
+    return RunHeader(options.records).value("seed", options.grade.seed);
+}
+
 void write_best(const Ranking& ranking, const ReportFile& file) {
     std::string lines;
     for (std::size_t i = 0; i < ranking.contests.size(); ++i)
@@ -129,11 +157,11 @@ int run(const RankOptions& options) {
     const int code = judged ? judge_pairs(options, contests) : tell_bad(contests);
 
     const auto results = read_results(judged ? options.grade.output : options.records);
-    const Ranking ranking =
-        ranking_of(contests.contests, results, options.wins, options.tournament.seed);
+    const Ranking ranking = ranking_of(contests.contests, results, options.wins, seed_of(options));
+    const int known = tell_unknown(ranking, options);
     if (best) write_best(ranking, *best);
     std::fputs((options.json ? json_text(to_json(ranking), 2) : text_of(ranking)).c_str(), stdout);
-    return ranking.unjudged() > 0 ? exit_code::unscored_items : code;
+    return ranking.unjudged() > 0 ? exit_code::unscored_items : std::max(code, known);
 }
 
 void add_ranking_flags(CLI::App& command, RankOptions& options) {
@@ -189,7 +217,8 @@ Action add_options(CLI::App& command) {
     add_record_options(command, options->grade);
     add_engine_options(command, options->grade);
     add_sampling_options(command, options->grade);
-    return [options] {
+    return [options, seed = command.get_option("--seed")] {
+        options->seed_given = seed->count() > 0;
         options->tournament.seed = options->grade.seed;
         return run(*options);
     };

@@ -21,6 +21,13 @@ std::size_t Ranking::unjudged() const {
     return sum;
 }
 
+std::vector<std::size_t> Ranking::without_games() const {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < standings.size(); ++i)
+        if (standings[i].games.empty()) found.push_back(i);
+    return found;
+}
+
 Ranking ranking_of(std::span<const Contest> contests, std::span<const Result> results, Wins wins,
                    std::uint64_t seed) {
     ResultsById by_id;

@@ -20,6 +20,7 @@ struct Ranking {
 
     std::size_t comparisons() const;  // that were judged
     std::size_t unjudged() const;
+    std::vector<std::size_t> without_games() const;  // contests: they have no ranks
 };
 
 Ranking ranking_of(std::span<const Contest> contests, std::span<const Result> results, Wins wins,

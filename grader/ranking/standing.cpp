@@ -13,8 +13,7 @@ void add_games(Standing& standing, const Contest& contest, Match match, const Re
     for (const bool exchanged : {false, true}) {
         const Item item = comparison(contest, match, exchanged);
         const auto found = results.find(item.id.text);
-        if (found == results.end() || found->second->json.value("item_hash", "") != item_hash(item))
-            continue;
+        if (found == results.end() || found->second->item_hash != item_hash(item)) continue;
         const auto share = share_of_a(found->second->facts, wins);
         if (share)
             standing.games.push_back({match, exchanged ? 1 - *share : *share});
@@ -34,7 +33,7 @@ Standing standing_of(const Contest& contest, const ResultsById& results, Wins wi
     std::vector<std::vector<Game>> groups;
     for (const Game& game : standing.games) groups.push_back({game});
     standing.ratings = rate(contestants, groups, seed);
-    standing.order = best_first(standing.ratings);
+    if (!standing.games.empty()) standing.order = best_first(standing.ratings);
     standing.triples = count_triples(contestants, standing.games);
     return standing;
 }

@@ -18,7 +18,7 @@ struct Standing {
     std::vector<Game> games;         // that were judged
     std::size_t unjudged = 0;        // records without a verdict
     std::vector<Rating> ratings;     // by contestant
-    std::vector<std::size_t> order;  // of contestants, best first
+    std::vector<std::size_t> order;  // of contestants, best first; empty without games
     Triples triples;
 };
 

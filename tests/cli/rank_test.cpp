@@ -60,7 +60,7 @@ TEST(Rank, RoundRobinRanksResponsesAndGenerators) {
     const TemporaryFolder folder;
     const auto input = folder.write("items.jsonl", items(3)),
                output = folder.path() / "pairs.jsonl", best = folder.path() / "best.jsonl";
-    const Ran ran = run_assay(rank(input, output, {"--best", best}));
+    const Ran ran = run_assay(rank(input, output, {"--best", best, "--seed", "7"}));
     ASSERT_EQ(ran.exit_code, 0) << ran.errors;
     const Json ranking = Json::parse(ran.output);
     EXPECT_EQ(ranking["comparisons"], 18);
@@ -85,7 +85,7 @@ TEST(Rank, RoundRobinRanksResponsesAndGenerators) {
     ASSERT_EQ(best_lines.size(), 3u);
     EXPECT_EQ(best_lines[0]["generator"], ranking["items"][0]["ranking"][0]["generator"]);
 
-    // The same without a judge, and for people.
+    // The same without a judge, also its seed, and for people.
     const Ran again = run_assay({"rank", "-i", input, "--records", output, "--json"});
     EXPECT_EQ(again.exit_code, 0) << again.errors;
     EXPECT_EQ(again.output, ran.output);
@@ -130,6 +130,35 @@ TEST(Rank, SwissIsTakenUpAfterAKill) {
              {"--schedule", "swiss", "--rounds", "3", "--orders", "ab", "--batch-invariant"}));
     EXPECT_EQ(more.exit_code, 0) << more.errors;
     EXPECT_EQ(records(whole).size(), 16u * 2 * 3);
+}
+
+TEST(Rank, RanksNothingThatNoRecordIsOf) {
+    const TemporaryFolder folder;
+    const auto one = folder.write("one.jsonl", items(1)), two = folder.write("two.jsonl", items(2)),
+               output = folder.path() / "pairs.jsonl";
+    ASSERT_EQ(run_assay(rank(one, output)).exit_code, 0);
+    const Ran half = run_assay({"rank", "-i", two, "--records", output, "--json"});
+    EXPECT_EQ(half.exit_code, 3);
+    EXPECT_NE(half.errors.find("item1: no comparison"), std::string::npos) << half.errors;
+    const Json ranking = Json::parse(half.output);
+    EXPECT_EQ(ranking["items"][0]["ranking"].size(), 4u);
+    EXPECT_EQ(ranking["items"][1]["ranking"], Json::array());
+
+    std::string changed = items(2);
+    for (std::size_t at; (at = changed.find("Why is")) != changed.npos;)
+        changed.replace(at, 3, "Whence");
+    const auto other = folder.write("other.jsonl", changed);
+    const Ran none = run_assay({"rank", "-i", other, "--records", output});
+    EXPECT_EQ(none.exit_code, 1);
+    EXPECT_EQ(none.output, "");
+    EXPECT_NE(none.errors.find("no comparison of any of the 2 items"), std::string::npos)
+        << none.errors;
+    // A header that no run wrote.
+    const auto odd = folder.write("odd.jsonl", R"({"assay":{"journal":1,"seed":"x"}})"
+                                               "\n");
+    const Ran wrong = run_assay({"rank", "-i", one, "--records", odd});
+    EXPECT_EQ(wrong.exit_code, 1);
+    EXPECT_NE(wrong.errors.find("line 1: seed is \"x\""), std::string::npos) << wrong.errors;
 }
 
 TEST(Rank, TellsWhatIsWrong) {

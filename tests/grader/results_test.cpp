@@ -109,6 +109,7 @@ TEST(Results, NamesTheLineThatIsWrong) {
     const std::vector<Wrong> cases{
         {"{}\n{\"id\":\n", "some.jsonl: line 2: expected a JSON object, found no JSON"},
         {"[1]\n", "line 1: expected a JSON object, found a list"},
+        {"{\"item_hash\":3}\n", "line 1: item_hash: expected a string, found a number"},
         {"{\"group\":3}\n", "line 1: group: expected a string, found a number"},
         {"{\"label\":{\"x\":\"y\"}}\n", "line 1: label.x: expected a number, found a string"},
         {"{\"characters\":-1}\n", "line 1: characters: expected a count or two, found -1"},

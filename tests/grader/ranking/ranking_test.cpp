@@ -24,7 +24,7 @@ Contest contest(const std::string& id, const std::vector<std::string>& generator
 Result record(const Contest& contest, Match match, bool exchanged, double p_a) {
     const Item item = comparison(contest, match, exchanged);
     Result result;
-    result.json["item_hash"] = item_hash(item);
+    result.item_hash = item_hash(item);
     result.id = item.id.text;
     result.facts = {.verdict = p_a > 0.5 ? 'A' : 'B', .p_a = p_a};
     return result;
@@ -54,7 +54,10 @@ TEST(Ranking, LeavesOutWhatWasSaidOfOtherTexts) {
     std::vector contests{contest("q", {"", ""})};
     std::vector<Result> results{record(contests[0], {0, 1}, false, 0.25)};
     contests[0].contestants[1].response = "changed since";
-    EXPECT_EQ(ranking_of(contests, results, Wins::probabilities, 0).comparisons(), 0u);
+    const Ranking nothing = ranking_of(contests, results, Wins::probabilities, 0);
+    EXPECT_EQ(nothing.comparisons(), 0u);
+    EXPECT_EQ(nothing.without_games(), std::vector<std::size_t>{0});
+    EXPECT_TRUE(to_json(contests[0], nothing.standings[0])["ranking"].empty()) << "no one is known";
     Result unscored = record(contests[0], {0, 1}, true, 0.5);
     unscored.facts = {};
     results = {unscored};
