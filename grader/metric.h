@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -12,5 +13,8 @@ struct Metric {
     std::optional<double> low = {}, high = {};  // its 95 % interval, if there is one
     std::size_t n = 0;                          // how many values it is of
 };
+
+// {"value", "low", "high", "n"}; null where it is not defined.
+nlohmann::ordered_json to_json(const Metric& metric);
 
 }  // namespace assay

@@ -380,14 +380,8 @@ const Metric* find_metric(std::span<const Metric> metrics, std::string_view name
 }
 
 nlohmann::ordered_json to_json(std::span<const Metric> metrics) {
-    using Json = nlohmann::ordered_json;
-    const auto number = [](std::optional<double> value) { return value ? Json(*value) : Json(); };
-    Json json = Json::object();
-    for (const Metric& metric : metrics)
-        json[metric.name] = {{"value", number(metric.value)},
-                             {"low", number(metric.low)},
-                             {"high", number(metric.high)},
-                             {"n", metric.n}};
+    auto json = nlohmann::ordered_json::object();
+    for (const Metric& metric : metrics) json[metric.name] = to_json(metric);
     return json;
 }
 

@@ -65,6 +65,8 @@ std::u32string decode_utf8(std::string_view text) {
     return points;
 }
 
+std::size_t code_points(std::string_view text) { return decode_utf8(text).size(); }
+
 std::size_t utf8_prefix_bytes(std::string_view text, std::size_t count) {
     std::size_t bytes = 0;
     for (; count > 0 && bytes < text.size(); --count)

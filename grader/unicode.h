@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@ namespace assay {
 
 // One code point per character; a byte that starts no valid UTF-8 sequence becomes U+FFFD.
 std::u32string decode_utf8(std::string_view text);
+
+// How many those are, as a terminal shows a column for each.
+std::size_t code_points(std::string_view text);
 
 // The bytes decode_utf8 read for the first `count` code points of `text`.
 std::size_t utf8_prefix_bytes(std::string_view text, std::size_t count);

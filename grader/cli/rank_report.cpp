@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "grader/cli/terminal.h"
+#include "grader/unicode.h"
 
 namespace assay::cli {
 namespace {
@@ -36,10 +37,9 @@ std::string interval_text(const std::optional<Interval>& interval, int decimals)
            number_text(interval->high, decimals) + "]";
 }
 
-// The text, then spaces up to the width; a terminal shows one column for each code point.
+// The text, then spaces up to the width.
 std::string padded(std::string value, std::size_t width) {
-    const auto columns = static_cast<std::size_t>(
-        std::ranges::count_if(value, [](char byte) { return (byte & '\xc0') != '\x80'; }));
+    const std::size_t columns = code_points(value);
     if (columns < width) value.append(width - columns, ' ');
     return value;
 }
@@ -61,7 +61,7 @@ std::string text_of(const Contest& contest, const Standing& standing) {
     lines += "\n";
     std::size_t width = 8;
     for (std::size_t i = 0; i < contest.contestants.size(); ++i)
-        width = std::max(width, name_of(contest.contestants[i], i).size());
+        width = std::max(width, code_points(name_of(contest.contestants[i], i)));
     std::size_t rank = 0;
     for (const std::size_t i : standing.order) {
         const Rating& rating = standing.ratings[i];
@@ -75,7 +75,7 @@ std::string text_of(const Contest& contest, const Standing& standing) {
 std::string text_of(const Arena& arena) {
     std::size_t width = 9;
     for (const std::string& generator : arena.generators)
-        width = std::max(width, harmless(generator).size());
+        width = std::max(width, code_points(harmless(generator)));
     std::string lines = "rank  " + padded("generator", width) +
                         "   Elo  95 %           win rate  at one length  comparisons\n";
     std::size_t rank = 0;

@@ -1,10 +1,11 @@
 #include "grader/eval/figure_list.h"
 
 #include <map>
-#include <numeric>
 #include <set>
 #include <string_view>
 #include <utility>
+
+#include "grader/statistics/values.h"
 
 namespace assay::eval {
 namespace {
@@ -15,11 +16,9 @@ std::optional<double> mean_of_means(const Column& column, const std::vector<std:
     std::map<std::string_view, Column> by_group;
     for (const std::size_t i : indices) by_group[groups[i]].push_back(column[i]);
     if (by_group.empty()) return std::nullopt;
-    double sum = 0;
-    for (const auto& [group, values] : by_group)
-        sum +=
-            std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-    return sum / static_cast<double>(by_group.size());
+    Column means;
+    for (const auto& [group, values] : by_group) means.push_back(mean(values));
+    return mean(means);
 }
 
 }  // namespace

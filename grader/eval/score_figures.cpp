@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "grader/eval/figure_list.h"
 #include "grader/statistics/agreement.h"
+#include "grader/statistics/values.h"
 
 namespace assay::eval {
 namespace {
@@ -48,8 +48,7 @@ void add_agreement(FigureList& list, const Scores& scores, const std::string& la
         const auto& given = scores.records[i]->label->scores;
         const auto values = given.find(labeller);
         if (values == given.end() || values->second.empty()) continue;
-        label.push_back(std::accumulate(values->second.begin(), values->second.end(), 0.0) /
-                        static_cast<double>(values->second.size()));
+        label.push_back(assay::mean(values->second));
         mean.push_back(scores.mean[i]);
         expected.push_back(scores.expected[i]);
         same.push_back(scores.first[i] == label.back() ? 1 : 0);
