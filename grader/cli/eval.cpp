@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <sstream>
 #include <utility>
 
@@ -11,6 +12,8 @@
 #include "grader/cli/eval_options.h"
 #include "grader/cli/grade_items.h"
 #include "grader/cli/loaded_judge.h"
+#include "grader/cli/output_file.h"
+#include "grader/cli/run_header.h"
 #include "grader/cli/terminal.h"
 #include "grader/datasets/open.h"
 #include "grader/eval/evaluation.h"
@@ -23,12 +26,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::uint32_t published_context = 4900;  // prometheus-eval's max_model_len
-
 // The records of a benchmark's file.
 struct Records {
     std::vector<Item> items;
-    std::size_t bad = 0;
+    std::size_t bad = 0, left_out = 0;
 };
 
 void warn(const EvalOptions& options, const std::string& text) {
@@ -48,7 +49,13 @@ Records read_records(const EvalOptions& options, const BenchmarkData& data, std:
             ++records.bad;
             continue;
         }
-        records.items.push_back(std::get<Item>(*std::move(next)));
+        auto& item = std::get<Item>(*next);
+        if (!benchmark.left_out.empty() &&
+            item.id.text.find(benchmark.left_out) != std::string::npos) {
+            ++records.left_out;
+            continue;
+        }
+        records.items.push_back(std::move(item));
         if (const Mode mode = records.items.back().mode; mode != benchmark.mode)
             throw Error(data.path + ": record " + records.items.back().id.text + " is " +
                         std::string(name(mode)) + ", those of " + std::string(benchmark.name) +
@@ -102,15 +109,23 @@ Journal::Settings header_of(const eval::Benchmark& benchmark, const eval::Questi
             {"draws", how.draws}};
 }
 
+// `results` are of the file `source`.
 eval::Evaluation evaluate(const EvalOptions& options, const BenchmarkData& data,
                           const Records& records, eval::QuestionOptions how,
-                          std::span<const Result> results, std::string judge) {
-    const eval::Outcomes outcomes = eval::outcomes_of(*data.benchmark, records.items, how, results);
+                          std::span<const Result> results, const std::string& source,
+                          std::string judge) {
+    eval::Outcomes outcomes;
+    try {
+        outcomes = eval::outcomes_of(*data.benchmark, records.items, how, results);
+    } catch (const Error& error) {
+        throw Error(source + ": " + error.what());
+    }
     return {.benchmark = data.benchmark,
             .judge = std::move(judge),
             .data = data.path,
             .records = records.items.size(),
             .bad_records = records.bad,
+            .left_out = records.left_out,
             .how = std::move(how),
             .counts = outcomes.counts,
             .figures = eval::figures_of(*data.benchmark, records.items, outcomes.of_records,
@@ -120,41 +135,69 @@ eval::Evaluation evaluate(const EvalOptions& options, const BenchmarkData& data,
 std::string records_path(const EvalOptions& options, const eval::Benchmark& benchmark) {
     const std::string& output = options.grading.output;
     if (output.empty() || options.suite.empty()) return output;
-    std::filesystem::create_directories(output);
     return (std::filesystem::path(output) / (std::string(benchmark.name) + ".jsonl")).string();
 }
 
-eval::Evaluation ask(LoadedJudge& judge, const EvalOptions& options, const BenchmarkData& data) {
-    const eval::Benchmark& benchmark = *data.benchmark;
-    const Records records = read_records(options, data, options.grading.seed);
-    const eval::QuestionOptions how{.protocols = chosen_protocols(options, benchmark),
-                                    .repaired = options.repaired,
-                                    .draws = options.greedy() ? 1U : 3U};
-    GradeOptions grading = options.grading;
-    grading.input = data.path;
-    grading.output = records_path(options, benchmark);
-    grading.samples = benchmark.mode == Mode::absolute ? options.runs : 1;
-    GraderOptions grader = grader_options(grading, judge.checkpoint());
-    grader.profile = &profile_for(benchmark, *grader.profile, options.repaired);
-    grader.redraws = options.greedy() ? 0 : options.redraws;
+// A benchmark that can be put to a judge.
+struct Asking {
+    BenchmarkData data;
+    Records records;
+    eval::QuestionOptions how;
+    GradeOptions grading;
+    GraderOptions grader;
+};
 
-    eval::Questions questions(benchmark, records.items, how);
+// Reads its records, and refuses a journal of other settings: what is wrong with files shows before
+// anything is judged. `grader` is that of the options, for any benchmark.
+Asking prepare(const EvalOptions& options, const BenchmarkData& data, const GraderOptions& grader,
+               const Checkpoint& checkpoint) {
+    const eval::Benchmark& benchmark = *data.benchmark;
+    Asking asking{.data = data,
+                  .records = read_records(options, data, options.grading.seed),
+                  .how = {.protocols = chosen_protocols(options, benchmark),
+                          .repaired = options.repaired,
+                          .draws = options.greedy() ? 1U : 3U},
+                  .grading = options.grading,
+                  .grader = grader};
+    asking.grading.input = data.path;
+    asking.grading.output = records_path(options, benchmark);
+    asking.grader.samples = benchmark.mode == Mode::absolute ? options.runs_of(benchmark) : 1;
+    asking.grader.profile = &profile_for(benchmark, *grader.profile, options.repaired);
+    asking.grader.redraws = options.greedy() ? 0 : options.redraws;
+    const GradeOptions& grading = asking.grading;
+    if (std::filesystem::exists(grading.output)) {
+        Journal::Settings settings = settings_of(grading, asking.grader, checkpoint);
+        settings.update(header_of(benchmark, asking.how));
+        Journal(grading.output,
+                {.replace = grading.force, .retry_unscored = grading.retry_unscored})
+            .check(settings);
+    }
+    return asking;
+}
+
+eval::Evaluation ask(LoadedJudge& judge, const EvalOptions& options, const Asking& asking) {
+    const auto& [data, records, how, grading, grader] = asking;
+    eval::Questions questions(*data.benchmark, records.items, how);
     QuestionSource source(questions);
     KeepingView kept;
     grade_items(judge, grading, source,
                 {.grading = grader,
-                 .settings = header_of(benchmark, how),
+                 .settings = header_of(*data.benchmark, how),
                  .view = grading.output.empty() ? &kept : nullptr,
                  .on_graded = [&](const Item& question, std::size_t, const RecordFacts& facts) {
                      questions.answered(question, facts.verdict);
                  }});
     const auto results = grading.output.empty() ? kept.results() : read_results(grading.output);
-    return evaluate(options, data, records, how, results, grader.judge.model);
+    return evaluate(options, data, records, how, results, grading.output, grader.judge.model);
 }
 
-void use_published_context(GradeOptions& options, const Config& config) {
-    if (options.run.context == 0)
-        options.run.context = std::min(config.max_position_embeddings, published_context);
+// The longest that one of the benchmarks has, as the judge is loaded once for all.
+void use_published_context(GradeOptions& options, std::span<const BenchmarkData> chosen,
+                           const Config& config) {
+    if (options.run.context > 0) return;
+    for (const BenchmarkData& data : chosen)
+        options.run.context = std::max(options.run.context, data.benchmark->context);
+    options.run.context = std::min(config.max_position_embeddings, options.run.context);
 }
 
 void print_list(bool json) {
@@ -175,6 +218,77 @@ void print_list(bool json) {
     }
 }
 
+// Figures as they come, and the benchmarks that there are none of.
+class Findings {
+public:
+    explicit Findings(bool json) : json_(json) {}
+
+    void add(eval::Evaluation evaluation) {
+        if (!json_) std::printf("%s\n", harmless(to_text(evaluation)).c_str());
+        std::fflush(stdout);
+        evaluations_.push_back(std::move(evaluation));
+    }
+
+    void fail(const BenchmarkData& data, const std::string& what) {
+        std::fprintf(stderr, "assay: %s\n", harmless(what).c_str());
+        failed_.push_back(
+            {{"benchmark", data.benchmark->name}, {"data", data.path}, {"error", what}});
+    }
+
+    // The rest of the output; returns the exit code.
+    int finish() const {
+        if (evaluations_.empty()) return exit_code::failed;
+        if (json_)
+            std::printf("%s", json_text(to_json(), 2).c_str());
+        else if (evaluations_.size() > 1)
+            std::printf("%s", harmless(eval::closing_table(evaluations_)).c_str());
+        if (!failed_.empty()) return exit_code::failed;
+        return std::ranges::all_of(evaluations_, &eval::Evaluation::is_whole)
+                   ? exit_code::done
+                   : exit_code::unscored_items;
+    }
+
+private:
+    Json to_json() const {
+        Json all = Json::array();
+        for (const eval::Evaluation& evaluation : evaluations_)
+            all.push_back(eval::to_json(evaluation));
+        return {{"evaluations", all}, {"failed", failed_}};
+    }
+
+    bool json_;
+    std::vector<eval::Evaluation> evaluations_;
+    Json failed_ = Json::array();
+};
+
+void judge_all(EvalOptions& options, std::span<const BenchmarkData> chosen, Findings& findings) {
+    LoadedJudge judge(options.grading.run, options.grading.trace);
+    use_published_context(options.grading, chosen, judge.checkpoint().config());
+    if (!options.suite.empty() && !options.grading.output.empty())
+        std::filesystem::create_directories(options.grading.output);
+    const GraderOptions grader = grader_options(options.grading, judge.checkpoint());
+    std::vector<Asking> ready;
+    for (const BenchmarkData& data : chosen) {
+        try {
+            ready.push_back(prepare(options, data, grader, judge.checkpoint()));
+        } catch (const Error& error) {
+            findings.fail(data, error.what());
+        }
+    }
+    // What fails now is the judge or a full disk, with which the rest would fail too.
+    bool failed = false;
+    for (const Asking& asking : ready) {
+        try {
+            if (failed) throw Error(asking.data.path + ": not judged, as one before it failed");
+            findings.add(ask(judge, options, asking));
+        } catch (const Error& error) {
+            findings.fail(asking.data, error.what());
+            failed = true;
+        }
+    }
+    if (!failed) judge.finish();
+}
+
 int run(EvalOptions& options) {
     if (options.list) {
         print_list(options.json);
@@ -182,45 +296,28 @@ int run(EvalOptions& options) {
     }
     check(options);
     const std::vector<BenchmarkData> chosen = chosen_benchmarks(options);
-    std::vector<eval::Evaluation> evaluations;
-    const auto add = [&](eval::Evaluation evaluation) {
-        if (!options.json) std::printf("%s\n", to_text(evaluation).c_str());
-        std::fflush(stdout);
-        evaluations.push_back(std::move(evaluation));
-    };
-    if (!options.records.empty()) {
-        add(evaluate_records(options, chosen.front()));
-    } else {
-        LoadedJudge judge(options.grading.run, options.grading.trace);
-        use_published_context(options.grading, judge.checkpoint().config());
-        for (const BenchmarkData& data : chosen) add(ask(judge, options, data));
-        judge.finish();
-    }
-    if (options.json) {
-        Json all = Json::array();
-        for (const eval::Evaluation& evaluation : evaluations) all.push_back(to_json(evaluation));
-        std::printf(
-            "%s\n",
-            Json{{"evaluations", all}}.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
-    } else if (evaluations.size() > 1) {
-        std::printf("%s", eval::closing_table(evaluations).c_str());
-    }
-    return std::ranges::all_of(evaluations, &eval::Evaluation::is_whole)
-               ? exit_code::done
-               : exit_code::unscored_items;
+    Findings findings(options.json);
+    if (options.records.empty())
+        judge_all(options, chosen, findings);
+    else
+        findings.add(evaluate_records(options, chosen.front()));
+    return findings.finish();
 }
 
 Action add_options(CLI::App& command) {
     const auto options = std::make_shared<EvalOptions>();
     add_eval_options(command, *options);
-    return [options] { return run(*options); };
+    return [options, &command] {
+        if (!options->records.empty()) refuse_judging_options(command);
+        return run(*options);
+    };
 }
 
 }  // namespace
 
-// The figures of records that are there, which say in their header how they were made.
+// Records say in their header how they were made.
 eval::Evaluation evaluate_records(EvalOptions options, const BenchmarkData& data) {
-    const Journal::Settings header = journal_settings(options.records);
+    const RunHeader header(options.records);
     if (const Json of = header.value("benchmark", Json()); of != data.benchmark->name)
         throw Error(options.records + ": records of " + of.dump() + ", not of " +
                     std::string(data.benchmark->name));
@@ -228,18 +325,21 @@ eval::Evaluation evaluate_records(EvalOptions options, const BenchmarkData& data
     eval::QuestionOptions how{.protocols = {},
                               .repaired = header.value("repaired", false),
                               .draws = header.value("draws", 1U)};
+    const Json modes = header.value("modes", Json::array());
     for (const eval::Protocol protocol : data.benchmark->protocols())
-        for (const Json& asked : header.value("modes", Json::array()))
+        for (const Json& asked : modes)
             if (asked == name(protocol)) how.protocols.push_back(protocol);
     const Records records = read_records(options, data, options.grading.seed);
     return evaluate(options, data, records, std::move(how), read_results(options.records),
-                    header.value("model", std::string("judge")));
+                    options.records, header.value("model", std::string("judge")));
 }
 
 eval::Evaluation evaluate_judge(EvalOptions options, const BenchmarkData& data) {
     LoadedJudge judge(options.grading.run, options.grading.trace);
-    use_published_context(options.grading, judge.checkpoint().config());
-    eval::Evaluation evaluation = ask(judge, options, data);
+    use_published_context(options.grading, {&data, 1}, judge.checkpoint().config());
+    const GraderOptions grader = grader_options(options.grading, judge.checkpoint());
+    eval::Evaluation evaluation =
+        ask(judge, options, prepare(options, data, grader, judge.checkpoint()));
     judge.finish();
     return evaluation;
 }

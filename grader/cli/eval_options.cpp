@@ -1,8 +1,10 @@
 #include "grader/cli/eval_options.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <limits>
+#include <string_view>
 
 #include "grader/cli/commands.h"
 #include "grader/cli/quantised.h"
@@ -36,6 +38,19 @@ bool EvalOptions::greedy() const {
     return grading.verdict_only || grading.temperature.value_or(usual) == 0;
 }
 
+std::uint32_t EvalOptions::runs_of(const eval::Benchmark& asked) const {
+    return runs.value_or(greedy() ? 1 : asked.runs);
+}
+
+void refuse_judging_options(const CLI::App& command) {
+    constexpr std::array<std::string_view, 8> others{
+        "--records", "--benchmark", "--data", "--suite", "--model", "--first", "--json", "--quiet"};
+    for (const CLI::Option* option : command.get_options())
+        if (option->count() > 0 && std::ranges::find(others, option->get_name()) == others.end())
+            throw UsageError("--records says how the judge was asked: " + option->get_name() +
+                             " has no use");
+}
+
 void add_benchmark_option(CLI::App& command, const std::string& flag, EvalOptions& options,
                           const std::string& help) {
     std::vector<std::string> names;
@@ -66,7 +81,10 @@ void add_asking_options(CLI::App& command, EvalOptions& options) {
             "(default): all that the benchmark has")
         ->check(one_of({"auto", "a2a", "a2r", "r2r"}))
         ->type_name("MODE");
-    command.add_option("--runs", options.runs, "Texts for each score of a2a (default 3)")
+    command
+        .add_option(
+            "--runs", options.runs,
+            "Texts for each score of a2a (default 3, of BiGGen-Bench 5; 1 where nothing is drawn)")
         ->check(integer_between(1, most_runs))
         ->type_name("NUMBER");
     command
@@ -110,9 +128,12 @@ void check(const EvalOptions& options) {
     if (grading.output == "-") throw UsageError("-o takes a file, standard output has the figures");
     if (grading.output.empty() && (grading.force || grading.retry_unscored))
         throw UsageError("--force and --retry need the file of an earlier run: give -o");
-    if (options.runs > 1 && options.greedy() && !grading.verdict_only)
-        throw UsageError("--runs " + std::to_string(options.runs) +
-                         " with temperature 0 would be the same text each time: give --runs 1");
+    if (!options.suite.empty() && !grading.summary.empty())
+        throw UsageError("--summary is of one benchmark, --suite runs several");
+    if (options.runs.value_or(1) > 1 && options.greedy())
+        throw UsageError("--runs " + std::to_string(*options.runs) + " with " +
+                         (grading.verdict_only ? "--verdict-only" : "temperature 0") +
+                         " would be the same text each time: give --runs 1");
 }
 
 std::vector<BenchmarkData> chosen_benchmarks(const EvalOptions& options) {

@@ -19,12 +19,14 @@ struct EvalOptions {
     std::string suite;            // a folder of several
     std::string records;          // of an earlier run
     std::optional<eval::Protocol> protocol;
-    std::uint32_t runs = 3;     // of scores
-    std::uint32_t redraws = 5;  // of a text that states no verdict
-    std::size_t first = 0;      // so many records alone; 0: all
+    std::optional<std::uint32_t> runs;  // texts for each score; none: runs_of() says
+    std::uint32_t redraws = 5;          // of a text that states no verdict
+    std::size_t first = 0;              // so many records alone; 0: all
     bool repaired = false, list = false, json = false;
 
     bool greedy() const;  // nothing is drawn, so that every text of a prompt is the same
+    // As asked for; else the benchmark's, or one where nothing is drawn.
+    std::uint32_t runs_of(const eval::Benchmark& asked) const;
 };
 
 void add_eval_options(CLI::App& command, EvalOptions& options);
@@ -32,6 +34,9 @@ void add_eval_options(CLI::App& command, EvalOptions& options);
 void add_benchmark_option(CLI::App& command, const std::string& flag, EvalOptions& options,
                           const std::string& help);
 void add_asking_options(CLI::App& command, EvalOptions& options);
+
+// Throws a UsageError if an option was given that serves judging alone.
+void refuse_judging_options(const CLI::App& command);
 
 // Throws a UsageError where options contradict each other.
 void check(const EvalOptions& options);

@@ -12,7 +12,8 @@ constexpr std::string_view prometheus_eval = "prometheus-eval, eval/benchmark/da
 constexpr std::string_view authors =
     "prometheus-eval names it in eval/benchmark/data_loader.py; ask there";
 
-// Counts, layouts and modes: Prometheus 2 (arXiv 2405.01535) and prometheus-eval's data_loader.py.
+// Counts, layouts and modes: Prometheus 2 (arXiv 2405.01535) and prometheus-eval's data_loader.py;
+// BiGGen-Bench: run_response_eval.py.
 constexpr std::array<Benchmark, 9> table{{
     {.name = "vicuna",
      .title = "Vicuna Bench",
@@ -107,7 +108,11 @@ constexpr std::array<Benchmark, 9> table{{
      .mode = Mode::absolute,
      .headline = "human.pearson",
      .groups = "capability",
-     .means = true},
+     .means = true,
+     .system_line = true,
+     .left_out = "llm_judge",
+     .runs = 5,
+     .context = 8192},
 }};
 
 std::string all_names() {

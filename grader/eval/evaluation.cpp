@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "grader/eval/published.h"
+#include "grader/unicode.h"
 
 namespace assay::eval {
 namespace {
@@ -39,12 +40,13 @@ std::string interval_text(const Figure& figure) {
 std::string aligned(const std::vector<Row>& rows) {
     std::vector<std::size_t> widths(rows.front().size());
     for (const Row& row : rows)
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], code_points(row[i]));
     std::string text;
     for (const Row& row : rows) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
-            const std::string space(widths[i] - row[i].size(), ' ');
+            const std::string space(widths[i] - code_points(row[i]), ' ');
             line.append(gap).append(i == 0 ? row[i] + space : space + row[i]);
         }
         line.resize(line.find_last_not_of(' ') + 1);
@@ -150,6 +152,12 @@ std::string heading(const Evaluation& evaluation) {
     std::string text = std::string(benchmark.title) + ": " + std::to_string(evaluation.records);
     if (benchmark.records > 0) text += " of " + std::to_string(benchmark.records);
     text += " records";
+    if (evaluation.left_out > 0)
+        text.append(" (")
+            .append(std::to_string(evaluation.left_out))
+            .append(" of ")
+            .append(benchmark.left_out)
+            .append(" left out)");
     for (const Protocol protocol : evaluation.how.protocols)
         text.append(", ")
             .append(name(protocol))
@@ -171,14 +179,9 @@ Json json_of(const QuestionCounts& counts) {
 }
 
 Json json_of(const Metric& metric) {
-    const auto or_null = [](const std::optional<double>& value) {
-        return value ? Json(*value) : Json();
-    };
-    return {{"metric", metric.name},
-            {"value", or_null(metric.value)},
-            {"low", or_null(metric.low)},
-            {"high", or_null(metric.high)},
-            {"n", metric.n}};
+    Json json{{"metric", metric.name}};
+    json.update(to_json(metric));
+    return json;
 }
 
 Json names_of(const std::vector<Protocol>& protocols) {
@@ -266,6 +269,7 @@ Json to_json(const Evaluation& evaluation) {
     json["data"] = evaluation.data;
     json["records_read"] = evaluation.records;
     json["records_bad"] = evaluation.bad_records;
+    json["records_left_out"] = evaluation.left_out;
     json["modes"] = names_of(evaluation.how.protocols);
     json["repaired"] = evaluation.how.repaired;
     json["quirks"] = quirks_of(evaluation);

@@ -17,6 +17,7 @@ struct Evaluation {
     std::string judge;  // its name
     std::string data;   // the file of records
     std::size_t records = 0, bad_records = 0;
+    std::size_t left_out = 0;  // records that do not count by the benchmark's rules
     QuestionOptions how = {};
     QuestionCounts counts = {};
     std::vector<Figure> figures = {};

@@ -3,13 +3,19 @@
 #include <algorithm>
 #include <functional>
 #include <map>
-#include <numeric>
 #include <string>
+
+#include "grader/statistics/values.h"
+#include "runtime/error.h"
 
 namespace assay::eval {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+[[noreturn]] void fail(const Result& result, const std::string& what) {
+    throw Error("line " + std::to_string(result.line) + ": " + what);
+}
 
 // The grades of single texts that a record puts together.
 void for_each_text(const Json& record, const std::function<void(const Json&)>& visit) {
@@ -48,15 +54,14 @@ public:
 private:
     using Key = std::pair<std::string, std::string>;  // id and hash
 
-    static Key key(const Result& result) {
-        const Json* hash = result.find("item_hash");
-        return {result.id, hash && hash->is_string() ? hash->get<std::string>() : ""};
-    }
+    static Key key(const Result& result) { return {result.id, result.item_hash}; }
 
     void count(const Json& text) {
         ++counts_.texts;
-        counts_.forced += text.value("parse", "") == "forced";
-        counts_.redrawn += text.value("redraws", std::size_t{0});
+        const auto parse = text.find("parse"), redraws = text.find("redraws");
+        counts_.forced += parse != text.end() && *parse == "forced";
+        if (redraws != text.end() && redraws->is_number_unsigned())
+            counts_.redrawn += redraws->get<std::size_t>();
     }
 
     std::map<Key, const Result*> results_;
@@ -66,8 +71,13 @@ private:
 std::optional<Scored> scored(const Result* result) {
     if (!result) return std::nullopt;
     Scored scored{.scores = {}, .expected = result->number("expected_score").value_or(0)};
-    for_each_text(result->json,
-                  [&](const Json& text) { scored.scores.push_back(text.value("score", 0.0)); });
+    for_each_text(result->json, [&](const Json& text) {
+        const auto score = text.find("score");
+        if (score == text.end() || !score->is_number())
+            fail(*result, "a text without a number as its score");
+        scored.scores.push_back(score->get<double>());
+    });
+    if (scored.scores.empty()) fail(*result, "samples: none found, at least 1 expected");
     return scored;
 }
 
@@ -103,9 +113,7 @@ std::optional<std::array<Scored, 2>> scored_pair(const Benchmark& benchmark, con
 
 }  // namespace
 
-double Scored::mean() const {
-    return std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
-}
+double Scored::mean() const { return assay::mean(scores); }
 
 Outcomes outcomes_of(const Benchmark& benchmark, std::span<const Item> records,
                      const QuestionOptions& options, std::span<const Result> results) {

@@ -49,7 +49,8 @@ struct Outcomes {
 };
 
 // The outcomes of a benchmark's records by what a judge was asked of them. Results of other
-// questions do not count, nor do those of a text that has changed since.
+// questions do not count, nor do those of a text that has changed since. Throws an Error that names
+// the line of a result that no run wrote.
 Outcomes outcomes_of(const Benchmark& benchmark, std::span<const Item> records,
                      const QuestionOptions& options, std::span<const Result> results);
 

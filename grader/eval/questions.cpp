@@ -84,7 +84,14 @@ const Profile& profile_for(const Benchmark& benchmark, const Profile& profile, b
         changed.texts[0].user = unstripped;
         return changed;
     }();
-    return benchmark.blank_rubric && !repaired && &profile == &paper ? blank : profile;
+    static const Profile two_lines = [] {
+        Profile changed = paper;
+        changed.before_user = "\n";
+        return changed;
+    }();
+    if (&profile != &paper) return profile;
+    if (benchmark.system_line) return two_lines;
+    return benchmark.blank_rubric && !repaired ? blank : profile;
 }
 
 Questions::Questions(const Benchmark& benchmark, std::span<const Item> records,

@@ -42,7 +42,8 @@ Item question(const Benchmark& benchmark, const Item& pair, Side side, std::uint
 std::vector<std::string_view> quirks(const Benchmark& benchmark);
 
 // The profile that shows questions as they are published: of paper-eval, a2r's prompts of a
-// benchmark with a blank rubric lack the strip that the others get. Valid for the program's life.
+// benchmark with a blank rubric lack the strip that the others get, and where the system text ends
+// in a line break it stands before the user's. Valid for the program's life.
 const Profile& profile_for(const Benchmark& benchmark, const Profile& profile, bool repaired);
 
 // The questions of a run: of all records, then of pairs that the judge scores alike.

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -57,6 +59,7 @@ TEST(Eval, JudgesEveryBenchmarkOfAFolder) {
         const eval::Benchmark& benchmark =
             eval::benchmark_named(evaluation["benchmark"].get<std::string>());
         EXPECT_EQ(evaluation["records_read"], 3) << benchmark.name;
+        EXPECT_EQ(evaluation["records_left_out"], benchmark.name == "biggen" ? 1 : 0);
         EXPECT_EQ(evaluation["counts"]["unscored"], 0) << benchmark.name;
         EXPECT_EQ(evaluation["counts"]["missing"], 0) << benchmark.name;
         EXPECT_GE(evaluation["counts"]["texts"], benchmark.mode == Mode::absolute ? 6 : 9);
@@ -129,6 +132,145 @@ TEST(Eval, KeepsRecordsInMemoryWithoutAFile) {
     EXPECT_NE(ran.output.find("gpt4.pearson"), std::string::npos) << ran.output;
     EXPECT_NE(ran.output.find("Prometheus-2-8x7B"), std::string::npos) << ran.output;
     EXPECT_EQ(ran.errors, "");
+}
+
+// A journal's header, then its records.
+std::vector<Json> journal(const std::filesystem::path& path) {
+    std::vector<Json> all;
+    for (const std::string& line : lines(read_file(path))) all.push_back(Json::parse(line));
+    return all;
+}
+
+TEST(Eval, OneBadFileLeavesTheOthers) {
+    const TemporaryFolder folder;
+    const auto suite = folder.path() / "suite", records = folder.path() / "records",
+               hhh = suite / "hhh_alignment_eval.json";
+    std::filesystem::create_directory(suite);
+    std::filesystem::copy(data("eval") / "vicuna_eval.json", suite);
+    std::ofstream(hhh) << "[]";
+    std::vector<std::string> arguments{
+        "--suite", suite,   "--model",        data("demo-judge/tiny-judge-Q8_0.gguf"),
+        "-o",      records, "--verdict-only", "--json"};
+    const Ran first = run_eval(arguments);
+    EXPECT_EQ(first.exit_code, 1);
+    EXPECT_NE(first.errors.find("hhh_alignment_eval.json: no records"), std::string::npos)
+        << first.errors;
+    ASSERT_EQ(evaluations_of(first).size(), 1u);
+    EXPECT_EQ(evaluations_of(first)[0]["benchmark"], "vicuna");
+    EXPECT_EQ(Json::parse(first.output)["failed"][0]["benchmark"], "hhh");
+
+    // A journal of other settings is one too.
+    std::filesystem::copy_file(data("eval") / "hhh_alignment_eval.json", hhh,
+                               std::filesystem::copy_options::overwrite_existing);
+    const Ran second = run_eval(arguments, {"--seed", "5"});
+    EXPECT_EQ(second.exit_code, 1);
+    EXPECT_NE(second.errors.find("seed is 0 in the file, 5 in this run"), std::string::npos)
+        << second.errors;
+    ASSERT_EQ(evaluations_of(second).size(), 1u);
+    EXPECT_EQ(evaluations_of(second)[0]["benchmark"], "hhh");
+}
+
+TEST(Eval, FiguresOfPairsAreThoseOfTheRecordsItWrote) {
+    const TemporaryFolder folder;
+    const auto output = folder.path() / "hhh.jsonl";
+    const Ran ran =
+        run_eval({"--benchmark", "hhh", "--data", data("eval") / "hhh_alignment_eval.json",
+                  "--model", data("demo-judge/tiny-judge-Q8_0.gguf"), "-o", output,
+                  "--verdict-only", "--json", "--mode", "r2r"});
+    ASSERT_EQ(ran.exit_code, 0) << ran.errors;
+    double right = 0, right_in_both = 0, consistent = 0, pairs = 0;
+    for (const Json& record : journal(output)) {
+        if (!record.contains("orders")) continue;
+        ++pairs;
+        right += record["orders"]["ab"]["verdict"] == record["label"];
+        right_in_both += record["verdict"] == record["label"];
+        consistent += record["orders"]["ab"]["verdict"] == record["orders"]["ba"]["verdict"];
+    }
+    EXPECT_EQ(pairs, 3);
+    const auto figures = figures_of(evaluations_of(ran)[0]);
+    EXPECT_NEAR(figures.at("r2r.accuracy")["value"].get<double>(), right / pairs, 1e-12);
+    EXPECT_NEAR(figures.at("r2r.both_orders_accuracy")["value"].get<double>(),
+                right_in_both / pairs, 1e-12);
+    EXPECT_NEAR(figures.at("r2r.consistency")["value"].get<double>(), consistent / pairs, 1e-12);
+}
+
+TEST(Eval, AsksAsTheBenchmarkSays) {
+    const TemporaryFolder folder;
+    const auto settings_of = [&](const std::string& name, const std::vector<std::string>& more) {
+        const auto output = folder.path() / (name + ".jsonl");
+        std::vector<std::string> arguments{"--benchmark",
+                                           name,
+                                           "--data",
+                                           data("eval") / eval::benchmark_named(name).file,
+                                           "-o",
+                                           output,
+                                           "--first",
+                                           "1",
+                                           "--model",
+                                           data("demo-judge/tiny-judge-Q8_0.gguf"),
+                                           "--max-new-tokens",
+                                           "4",
+                                           "--redraws",
+                                           "0"};
+        const Ran ran = run_eval(arguments, more);
+        EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+        return journal(output)[0]["assay"];
+    };
+    EXPECT_EQ(settings_of("vicuna", {})["samples"], 3);
+    EXPECT_EQ(settings_of("biggen", {})["samples"], 5);
+    EXPECT_EQ(settings_of("flask", {"--temperature", "0"})["samples"], 1) << "nothing is drawn";
+    EXPECT_EQ(settings_of("hhh", {"--temperature", "0", "--mode", "r2r"})["samples"], 1);
+}
+
+TEST(Eval, RefusesOptionsWithoutUse) {
+    const std::vector<std::string> records{"--benchmark", "hhh",       "--data",
+                                           "hhh.json",    "--records", "hhh.jsonl"},
+        judged{"--benchmark", "vicuna", "--data", "v.json", "--model", "demo"};
+    struct Case {
+        std::vector<std::string> arguments, more;
+        std::string named;
+    };
+    for (const auto& [arguments, more, named] :
+         {Case{records, {"-o", "x.jsonl"}, "--output has no use"},
+          {records, {"--mode", "r2r"}, "--mode has no use"},
+          {records, {"--repaired"}, "--repaired has no use"},
+          {records, {"--seed", "3"}, "--seed has no use"},
+          {judged, {"--runs", "2", "--temperature", "0"}, "--runs 2 with temperature 0"},
+          {judged, {"--runs", "2", "--verdict-only"}, "--runs 2 with --verdict-only"},
+          {{"--suite", ".", "--model", "demo"}, {"--summary", "s.json"}, "--summary is of one"}}) {
+        const Ran ran = run_eval(arguments, more);
+        EXPECT_EQ(ran.exit_code, 2) << named;
+        EXPECT_NE(ran.errors.find(named), std::string::npos) << ran.errors;
+    }
+}
+
+TEST(Eval, NamesWhatIsWrongWithRecords) {
+    const TemporaryFolder folder;
+    const auto output = folder.path() / "vicuna.jsonl";
+    const std::vector<std::string> vicuna{"--benchmark", "vicuna", "--data",
+                                          data("eval") / "vicuna_eval.json"};
+    ASSERT_EQ(run_eval(vicuna, {"--model", data("demo-judge/tiny-judge-Q8_0.gguf"), "-o", output,
+                                "--verdict-only"})
+                  .exit_code,
+              0);
+    const auto expect_error = [&](const auto& change, const std::string& what) {
+        auto all = journal(output);
+        change(all);
+        std::string text;
+        for (const Json& line : all) text += line.dump() + "\n";
+        const auto changed = folder.write("changed.jsonl", text);
+        const Ran ran = run_eval(vicuna, {"--records", changed});
+        EXPECT_EQ(ran.exit_code, 1);
+        EXPECT_NE(ran.errors.find("changed.jsonl: " + what), std::string::npos) << ran.errors;
+    };
+    expect_error([](auto& all) { all[0]["assay"]["seed"] = "x"; }, "line 1: seed is \"x\"");
+    expect_error(
+        [](auto& all) {
+            all[2]["samples"] = {{{"score", nullptr}}};
+        },
+        "line 3: a text without a number as its score");
+    expect_error([](auto& all) { all[1]["item_hash"] = 7; },
+                 "line 2: item_hash: expected a string");
 }
 
 TEST(Eval, RefusesRecordsOfAnotherBenchmark) {

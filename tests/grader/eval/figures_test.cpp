@@ -12,6 +12,7 @@
 #include "grader/eval/published.h"
 #include "grader/statistics/agreement.h"
 #include "grader/statistics/correlation.h"
+#include "runtime/error.h"
 
 namespace assay::eval {
 namespace {
@@ -279,6 +280,21 @@ TEST(EvalFigures, TransitivityCountsEveryMiddle) {
     EXPECT_EQ(metrics.at("r2r.transitivity").n, 1u);  // instruction
 }
 
+TEST(EvalFigures, NamesTheLineThatNoRunWrote) {
+    const std::vector<Item> items{labelled(1, {{"gpt4", {5}}})};
+    const std::string start = R"({"id":1,"item_hash":")" + item_hash(items[0]) + R"(","score":4,)";
+    for (const char* rest : {R"("samples":[{"score":4},{"score":null}]})", R"("samples":[]})"}) {
+        std::istringstream lines("{\"id\":0,\"score\":1}\n" + start + rest + "\n");
+        const auto results = read_results(lines, "records");
+        try {
+            outcomes_of(benchmark_named("vicuna"), items, {.protocols = {Protocol::a2a}}, results);
+            ADD_FAILURE() << rest;
+        } catch (const Error& error) {
+            EXPECT_TRUE(std::string(error.what()).starts_with("line 2: ")) << error.what();
+        }
+    }
+}
+
 TEST(EvalFigures, RecordsOfOtherTextsDoNotCount) {
     const Benchmark& benchmark = benchmark_named("vicuna");
     std::vector<Item> items{labelled(1, {{"gpt4", {5}}}), labelled(2, {{"gpt4", {3}}})};
@@ -382,6 +398,7 @@ TEST(EvalText, PutsTheJudgeBesideThePublishedOnes) {
     const auto closing = closing_table(std::vector{evaluation, evaluation});
     EXPECT_NE(closing.find("vicuna gpt4.pearson"), std::string::npos) << closing;
     const Json json = to_json(evaluation);
+    EXPECT_EQ(json["figures"][0]["metric"], "gpt4.pearson");
     EXPECT_EQ(json["figures"][0]["low"], .25);
     EXPECT_TRUE(json["figures"][1]["value"].is_null());
     EXPECT_EQ(json["benchmark"], "vicuna");

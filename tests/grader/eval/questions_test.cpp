@@ -98,6 +98,21 @@ TEST(EvalQuestions, AutoJPromptsAreNotStripped) {
     EXPECT_EQ(&profile_for(autoj, profiles().front(), false), &profiles().front());
 }
 
+TEST(EvalQuestions, BiGGenBenchEndsTheSystemTextWithALineBreak) {
+    const Benchmark& biggen = benchmark_named("biggen");
+    const Profile& paper = profile_named("paper-eval");
+    Item item = pair('A');
+    item.mode = Mode::absolute;
+    const auto prompt = [&](const Benchmark& benchmark) {
+        return render(profile_for(benchmark, paper, false), item).text;
+    };
+    EXPECT_NE(prompt(biggen).find("set for performance.\n###Task Description:\n"),
+              std::string::npos);
+    EXPECT_NE(prompt(benchmark_named("vicuna")).find("set for performance.###Task Description:\n"),
+              std::string::npos);
+    EXPECT_TRUE(prompt(biggen).ends_with("###Feedback: [/INST]"));
+}
+
 // Says of each question what `verdict` says, and gives the ids of all that were asked.
 template <typename Verdict>
 std::vector<std::string> ids_asked(const std::vector<Item>& records, Verdict verdict) {
