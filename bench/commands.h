@@ -4,8 +4,6 @@
 namespace assay::bench {
 
 // Each adds a subcommand with its options; parsing runs it.
-void add_matmul(CLI::App& app);
-void add_sample(CLI::App& app);
 void add_synth(CLI::App& app);
 
 }  // namespace assay::bench

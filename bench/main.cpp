@@ -4,12 +4,8 @@
 #include "bench/commands.h"
 
 int main(int argc, char** argv) {
-    CLI::App app(
-        "Times Assay's operations, after checking their answers, and writes models to time.",
-        "assay_bench");
+    CLI::App app("Writes models of real shapes with random weights, to time.", "assay_bench");
     app.require_subcommand(1);
-    assay::bench::add_matmul(app);
-    assay::bench::add_sample(app);
     assay::bench::add_synth(app);
     try {
         app.parse(argc, argv);

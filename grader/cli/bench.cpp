@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "grader/cli/bench_grading.h"
+#include "grader/cli/bench_kernels.h"
 #include "grader/cli/bench_model.h"
 #include "grader/cli/bench_rows.h"
 #include "grader/cli/commands.h"
@@ -30,10 +31,21 @@ Action add_options(CLI::App& command) {
     const auto grading_options = std::make_shared<BenchGradingOptions>();
     add_bench_grading_options(*grading, *grading_options);
 
+    CLI::App* kernels = command.add_subcommand(
+        "kernels", "Time every kernel, check its answers, and compare it with what the device can do");
+    kernels->footer(
+        "Examples:\n"
+        "  assay bench kernels\n"
+        "  assay bench kernels --filter 'matmul q4_0 mistral rows=1..8' --json results.json\n"
+        "  assay bench kernels --check --all --filter tiny");
+    const auto kernels_options = std::make_shared<BenchKernelsOptions>();
+    add_bench_kernels_options(*kernels, *kernels_options);
+
     return [=] {
-        return model->parsed()  ? bench_model(*model_options)
-               : rows->parsed() ? bench_rows(*rows_options)
-                                : bench_grading(*grading_options);
+        return kernels->parsed() ? bench_kernels(*kernels_options)
+               : model->parsed() ? bench_model(*model_options)
+               : rows->parsed()  ? bench_rows(*rows_options)
+                                 : bench_grading(*grading_options);
     };
 }
 
@@ -42,8 +54,10 @@ Action add_options(CLI::App& command) {
 extern const Command bench_command;
 const Command bench_command{
     .name = "bench",
-    .summary = "Measure how fast a model runs on a device",
+    .summary = "Measure how fast kernels and models run on a device",
     .description =
+        "bench kernels times every operation at the shapes of real models, beside what the device "
+        "can do at best, and checks the answers (docs/bench.md).\n"
         "bench model times loading and start-up, reading a prompt (prefill) and writing a text "
         "(decode), with the memory they take. It measures the device's copy rate in the same run: "
         "writing a token reads every weight once, so the share of that rate says how much is left "

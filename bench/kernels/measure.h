@@ -1,0 +1,61 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench/kernels/work.h"
+
+namespace assay::bench {
+
+// Seconds of GPU time of some samples.
+struct Timing {
+    std::uint32_t samples = 0;
+    double median = 0, p10 = 0, p90 = 0;
+};
+
+// Between neighbouring values where the share falls between two. sorted: not empty.
+double percentile(const std::vector<double>& sorted, double share);
+Timing timing_of(std::vector<double> seconds);  // not empty
+
+// A kernel of an operation, and how often it ran for it.
+struct KernelRun {
+    std::string kernel;  // "direct.q4_0"
+    std::uint32_t dispatches = 0;
+};
+
+struct MeasureOptions {
+    std::uint32_t samples = 30;
+    double most_seconds = 1;  // of a case, cold and warm each; fewer samples are taken where they
+                              // would take longer, least_samples at the least
+};
+constexpr std::uint32_t least_samples = 3;
+
+// What is recorded around samples.
+class Separator {
+public:
+    Separator(Device& device, std::uint64_t swept_bytes);
+
+    std::uint64_t swept_bytes() const { return swept_.bytes(); }
+    void sweep(Stream& s) const;  // reads memory that nothing else uses: no cache holds anything else
+    void mark(Stream& s) const;   // an empty dispatch, on either side of a sample
+
+private:
+    Buffer swept_, written_;
+};
+
+struct Measured {
+    Timing cold, warm;
+    std::vector<KernelRun> kernels;
+};
+
+// Times work that has run before: cold, each run after a sweep, and warm, each run after the one
+// before. `s` is a profiling stream with nothing recorded. Only the dispatches' own time counts, not
+// the gaps between them.
+Measured measure(Stream& s, Work& work, const Separator& between, const MeasureOptions& options);
+
+// Samples of whatever `work` records; cold or warm. Throws an Error if the device has no timestamps.
+std::vector<double> sample_seconds(Stream& s, std::uint32_t samples, const Separator& between,
+                                   bool cold, const std::function<void()>& work);
+
+}  // namespace assay::bench

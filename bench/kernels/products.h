@@ -1,0 +1,50 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bench/kernels/cases.h"
+#include "bench/kernels/operands.h"
+#include "runtime/profile.h"
+
+// Matrix products in double precision, of some outputs.
+namespace assay::bench {
+
+// What arithmetic may be off by, as multiples of two sums of magnitudes.
+struct Tolerance {
+    double terms = 0;     // of the terms that are summed up
+    double operands = 0;  // of x alone: an error of the weight that does not shrink with it
+};
+
+// An output and those sums.
+struct Exact {
+    double value = 0, terms = 0, operands = 0;
+
+    double allowed(const Tolerance& by) const { return by.terms * terms + by.operands * operands; }
+};
+
+// One output of a product with a weight, or of silu(gate) * up.
+struct SampledOutput {
+    std::uint32_t column;  // of the result
+    std::vector<float> weights, up;  // up: empty unless there is one
+
+    Exact product(std::span<const float> x, double added = 0) const;
+};
+
+// Outputs of a weight that are compared: among them the first and last usual ones; for adversarial
+// data also those whose weights have subnormal or large scales, or are zero.
+class ProductSamples {
+public:
+    // Row r of the weight is row r + shift of the file's.
+    ProductSamples(const RandomWeight& file, Epilogue epilogue, std::uint32_t shift = 0);
+    std::span<const SampledOutput> outputs(Data data) const;
+
+private:
+    std::vector<SampledOutput> outputs_;  // the usual ones first
+    std::size_t usual_ = 0;
+};
+
+// Of products of in_dim terms on the path that ran.
+Tolerance product_tolerance(std::uint32_t in_dim, std::span<const ProfileEvent> events);
+
+}  // namespace assay::bench

@@ -1,0 +1,113 @@
+#include "bench/kernels/roofs.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "runtime/copy_rate.h"
+#include "runtime/error.h"
+
+namespace assay::bench {
+namespace {
+
+struct Effort {
+    std::uint64_t bytes;  // copied
+    std::uint32_t samples;
+    double seconds;  // that arithmetic should take
+};
+
+// The shortest of some samples: a roof is what a device can do.
+double least_seconds(Stream& s, const Effort& effort, const Separator& between,
+                     const std::function<void()>& work) {
+    return std::ranges::min(sample_seconds(s, effort.samples, between, false, work));
+}
+
+double measure_copy(Stream& s, const Effort& effort, const Separator& between) {
+    const Buffer from(s.device(), effort.bytes, Memory::device, "copied from"),
+        to(s.device(), effort.bytes, Memory::device, "copied to");
+    constexpr std::uint32_t workgroup = 256, run = workgroup * shader::roof_quads;
+    const auto quads = static_cast<std::uint32_t>(effort.bytes / 16);
+    const double seconds = least_seconds(s, effort, between, [&] {
+        s.dispatch(kernels::copy_quads().specialize(workgroup),
+                   {.from = {from.address()}, .to = {to.address()}, .quads = quads},
+                   {.x = (quads + run - 1) / run}, {.bytes = 2.0 * static_cast<double>(effort.bytes)});
+    });
+    return 2.0 * static_cast<double>(effort.bytes) / seconds;
+}
+
+double measure_read(Stream& s, const Effort& effort, const Separator& between) {
+    return static_cast<double>(between.swept_bytes()) /
+           least_seconds(s, effort, between, [&] { between.sweep(s); });
+}
+
+double measure_arithmetic(Stream& s, const Effort& effort, const Separator& between,
+                          Number number) {
+    const std::uint32_t workgroup = std::max(64u, s.device().info().subgroup_size),
+                        groups = s.device().info().is_cpu ? 64 : 8192;
+    const Buffer sums(s.device(), std::uint64_t{4} * workgroup * groups, Memory::device, "sums");
+    const double terms = number == Number::s8 ? 4 : 1;  // that are added to a sum at a time
+    const double round_flops = 2.0 * terms * 4 * shader::roof_chains * 8 * workgroup * groups;
+    std::uint32_t rounds = 8;
+    const auto work = [&] {
+        s.dispatch(kernels::arithmetic(number).specialize(workgroup),
+                   {.sums = {sums.address()}, .factor = 0.999F, .addend = 0.001F, .rounds = rounds},
+                   {.x = groups}, {.bytes = 0, .flops = round_flops * rounds});
+    };
+    while (least_seconds(s, effort, between, work) < effort.seconds && rounds < 1u << 20) rounds *= 2;
+    return round_flops * rounds / least_seconds(s, effort, between, work);
+}
+
+// Empty dispatches, each of which waits for the one before.
+void measure_dispatches(Stream& s, const Separator& between, Roofs& roofs) {
+    constexpr std::uint32_t dispatches = 200;
+    s.clear_profile();
+    for (std::uint32_t i = 0; i < dispatches; ++i) between.mark(s);
+    s.wait();
+    const auto& events = s.profile();
+    std::vector<double> own, to_next;
+    for (std::size_t i = 1; i < events.size(); ++i) {
+        own.push_back(events[i].seconds);
+        to_next.push_back(events[i].start_seconds - events[i - 1].start_seconds);
+    }
+    if (own.empty()) throw Error(s.device().info().name + ": it has no timestamps");
+    roofs.all.push_back({dispatch_roof, Roof::Kind::duration, timing_of(own).median});
+    roofs.all.push_back({"barrier", Roof::Kind::duration, timing_of(to_next).median});
+}
+
+}  // namespace
+
+double Roofs::rate(std::string_view name) const {
+    const auto found = std::ranges::find(all, name, &Roof::name);
+    return found == all.end() ? 0 : found->rate;
+}
+
+Roofs measure_roofs(Device& device, const Separator& between, bool quick) {
+    const Effort effort = quick ? Effort{8 << 20, 3, 0.002} : Effort{256 << 20, 15, 0.005};
+    Stream s(device, {.profile = true});
+    Roofs roofs;
+    using enum Roof::Kind;
+    // Whichever way of copying is the faster.
+    const double by_kernel = measure_copy(s, effort, between),
+                 by_command = quick ? 0 : measure_copy_rate(device);
+    roofs.all.push_back({copy_roof, bandwidth, std::max(by_kernel, by_command)});
+    roofs.all.push_back({"read", bandwidth, measure_read(s, effort, between)});
+    roofs.all.push_back({fp32_roof, arithmetic, measure_arithmetic(s, effort, between, Number::f32)});
+    measure_dispatches(s, between, roofs);
+    return roofs;
+}
+
+Bound bound_of(const Roofs& roofs, const Cost& cost, bool product) {
+    Bound bound{dispatch_roof, roofs.rate(dispatch_roof)};
+    const auto consider = [&](std::string_view roof, double work, double rate) {
+        if (rate > 0 && work / rate > bound.seconds) bound = {roof, work / rate};
+    };
+    consider(copy_roof, cost.bytes, roofs.rate(copy_roof));
+    const Roof* best = nullptr;
+    for (const Roof& roof : roofs.all)
+        if (roof.kind == Roof::Kind::arithmetic && (product ? roof.name != "int8" : roof.name == fp32_roof) &&
+            (!best || roof.rate > best->rate))
+            best = &roof;
+    if (best) consider(best->name, cost.flops, best->rate);
+    return bound;
+}
+
+}  // namespace assay::bench

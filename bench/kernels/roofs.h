@@ -1,0 +1,38 @@
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "bench/kernels/measure.h"
+
+namespace assay::bench {
+
+// What a device does at best, by kernels that do nothing else.
+struct Roof {
+    enum class Kind : std::uint8_t { bandwidth, arithmetic, duration };
+
+    std::string_view name;  // "copy", "fp32"
+    Kind kind{};
+    double rate = 0;  // bytes or operations a second, or seconds
+};
+
+inline constexpr std::string_view copy_roof = "copy", fp32_roof = "fp32", dispatch_roof = "dispatch";
+
+class Roofs {
+public:
+    std::vector<Roof> all;
+
+    double rate(std::string_view name) const;  // 0 if it was not measured
+};
+
+// quick: with less memory and fewer samples.
+Roofs measure_roofs(Device& device, const Separator& between, bool quick);
+
+// The least time that some work can take under the roofs, and which of them says so: copy; for
+// products the best arithmetic with sums of 32 bits, else that of fp32; or the empty dispatch.
+struct Bound {
+    std::string_view roof;
+    double seconds = 0;
+};
+Bound bound_of(const Roofs& roofs, const Cost& cost, bool product);
+
+}  // namespace assay::bench

@@ -1,0 +1,119 @@
+#include "bench/kernels/run.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "runtime/error.h"
+
+namespace assay::bench {
+namespace {
+
+constexpr std::uint64_t mebibyte = 1 << 20;
+
+// Of the largest cache of the machine's CPU in bytes; 0 if it does not say.
+std::uint64_t last_level_cache() {
+    std::uint64_t kibibytes = 0;
+    for (int level = 0; level < 8; ++level) {
+        std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) + "/size");
+        if (std::uint64_t size = 0; in >> size) kibibytes = std::max(kibibytes, size);
+    }
+    return kibibytes * 1024;
+}
+
+// Twice what caches hold, as far as that can be known, but no more than takes a fraction of a second
+// to read or an eighth of the memory that is free.
+std::uint64_t swept_bytes(const Device& device, const RunOptions& options) {
+    if (options.quick && device.info().is_cpu) return 16 * mebibyte;
+    constexpr std::uint64_t most = 256 * mebibyte;
+    const std::uint64_t wanted =
+        device.info().is_cpu ? std::clamp(2 * last_level_cache(), 64 * mebibyte, most) : most;
+    return std::min(wanted, std::max(device.free_bytes() / 8, mebibyte));
+}
+
+// Why a kernel ran, by how its name begins.
+struct Reason {
+    std::string_view kernel, why;
+};
+constexpr Reason reasons[] = {
+    {"attention_direct", "a CPU implementation: registers only, no shared memory"},
+    {"attention", "invocations of a subgroup share the keys of a query"},
+    {"coopmat", "the device multiplies matrices"},
+    {"direct", "a CPU implementation: registers only, no shared memory"},
+    {"skinny", "few rows: bound by reading the weight, which is read once"},
+    {"tiled", "many rows: tiles in shared memory"},
+};
+
+std::string why(const Case& c, const std::vector<KernelRun>& kernels, const Paths& paths) {
+    if (kernels.empty()) return "";
+    const bool product = is_product(c.shape->operation);
+    if (product && paths.matmul != ops::MatmulPath::automatic) return "asked for";
+    for (const Reason& reason : reasons)
+        if ((product || c.shape->operation == Operation::attention) &&
+            kernels.front().kernel.starts_with(reason.kernel))
+            return std::string(reason.why);
+    return "the only one";
+}
+
+class Runner {
+public:
+    Runner(Device& device, const RunOptions& options) : device_(device), options_(options) {}
+
+    Result run(const Case& c, const Separator* between, const Report& report) {
+        Stream s(device_, {.profile = true});
+        const auto work = make_work(s, c, options_.paths, kept_);
+        Result result{.of = c, .cost = work->cost()};
+        const double compiled = device_.compile_seconds();
+        result.adversarial = work->check(s, Data::adversarial);
+        result.random = work->check(s, Data::random);  // whose operands are then timed
+        result.compile_seconds = device_.compile_seconds() - compiled;
+        if (!between) return result;
+        result.timed = measure(s, *work, *between, options_.measure);
+        result.why = why(c, result.timed->kernels, options_.paths);
+        result.bound = bound_of(*report.roofs, result.cost, is_product(c.shape->operation));
+        return result;
+    }
+
+private:
+    Device& device_;
+    const RunOptions& options_;
+    Kept kept_;
+};
+
+// Throws what the device says if it does not work any more, rather than had no memory for a case.
+void require_alive(Device& device) {
+    Stream s(device);
+    const Tensor a = s.scratch(1, 1), b = s.scratch(1, 1);
+    s.copy(a, b);
+    s.wait();
+}
+
+}  // namespace
+
+Report run(Device& device, const Selection& selection, const RunOptions& options, Report report,
+           const Listener& listener) {
+    report.device = device.info();
+    report.options = options.measure;
+    std::optional<Separator> between;
+    if (!options.check_only) {
+        report.swept_bytes = swept_bytes(device, options);
+        between.emplace(device, report.swept_bytes);
+        report.roofs = measure_roofs(device, *between, options.quick);
+    }
+    listener.on_begin(report);
+    Runner runner(device, options);
+    for (std::size_t i = 0; i < selection.cases.size(); ++i) {
+        const Case& c = selection.cases[i];
+        listener.on_case(c, i);
+        try {
+            report.results.push_back(runner.run(c, between ? &*between : nullptr, report));
+        } catch (const Error& error) {
+            require_alive(device);
+            report.omitted.push_back({c.name(), error.what()});
+            continue;
+        }
+        listener.on_result(report.results.back());
+    }
+    return report;
+}
+
+}  // namespace assay::bench

@@ -1,0 +1,20 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/kernels/run.h"
+
+namespace assay::cli {
+
+struct BenchKernelsOptions {
+    std::vector<std::string> filters;
+    std::string device, json, csv, html, compare;  // files; "-" is standard output
+    bool all = false, list = false, quiet = false;
+    bench::RunOptions run;
+};
+
+void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options);
+int bench_kernels(BenchKernelsOptions options);
+
+}  // namespace assay::cli
