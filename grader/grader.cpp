@@ -6,16 +6,10 @@
 #include <utility>
 
 #include "grader/judging.h"
+#include "runtime/hash.h"
 
 namespace assay {
 namespace {
-
-// FNV-1a.
-std::uint64_t hash(std::string_view text) {
-    std::uint64_t value = 0xcbf29ce484222325;
-    for (char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return value;
-}
 
 std::size_t find_longest_piece(const Tokenizer& tokenizer) {
     std::size_t longest = 1;
@@ -144,7 +138,7 @@ std::variant<Grader::Question, Unscored> Grader::ask(const Prompt& prompt, Mode 
     return Question{.mode = mode,
                     .order = order,
                     .prompt = std::move(tokens),
-                    .prompt_hash = hash(prompt.text),
+                    .prompt_hash = fnv1a(prompt.text),
                     .max_new_tokens = static_cast<std::uint32_t>(
                         std::min<std::size_t>(options_.max_new_tokens, context - needed))};
 }

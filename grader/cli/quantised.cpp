@@ -12,6 +12,7 @@
 #include "model/memory_plan.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/hash.h"
 
 namespace assay::cli {
 namespace {
@@ -30,14 +31,10 @@ std::vector<fs::path> files_of(const fs::path& model) {
     return files;
 }
 
-// FNV-1a (Fowler, Noll & Vo) of the names, sizes and times of a model's files.
+// A hash of the names, sizes and times of a model's files.
 std::uint64_t fingerprint(const fs::path& model) {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    const auto add = [&](const std::string& text) {
-        for (const char c : text + '\n')
-            hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    };
-    add(quantiser_version);
+    std::uint64_t hash = fnv1a(std::string(quantiser_version) + "\n");
+    const auto add = [&](const std::string& text) { hash = fnv1a(text + "\n", hash); };
     for (const fs::path& file : files_of(fs::canonical(model))) {
         add(file.string());
         add(std::to_string(fs::file_size(file)));

@@ -6,20 +6,14 @@
 #include <numeric>
 
 #include "model/engine/random.h"
+#include "runtime/hash.h"
 
 namespace assay {
 namespace {
 
-// FNV-1a.
-std::uint64_t hash(std::string_view text) {
-    std::uint64_t value = 0xcbf29ce484222325;
-    for (char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return value;
-}
-
 std::uint32_t random_word(std::uint64_t seed, std::string_view name, std::uint32_t a,
                           std::uint32_t b) {
-    const std::uint64_t key = hash(name);
+    const std::uint64_t key = fnv1a(name);
     return philox({static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32), a, b},
                   {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)})[0];
 }

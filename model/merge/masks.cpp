@@ -4,16 +4,10 @@
 #include <cmath>
 
 #include "model/engine/random.h"
+#include "runtime/hash.h"
 
 namespace assay {
 namespace {
-
-// FNV-1a, 64 bits.
-std::uint64_t hash_of(const std::string& text) {
-    std::uint64_t value = 0xcbf29ce484222325;
-    for (char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return value;
-}
 
 constexpr std::uint32_t lanes = 32;  // Philox counters that are worked on side by side
 
@@ -34,7 +28,7 @@ double uniform(std::mt19937& generator) {
 
 }  // namespace
 
-void CounterMasks::prepare(const std::string& tensor, std::uint64_t) { tensor_ = hash_of(tensor); }
+void CounterMasks::prepare(const std::string& tensor, std::uint64_t) { tensor_ = fnv1a(tensor); }
 
 void CounterMasks::draw(std::size_t model, double keep, std::uint64_t begin,
                         std::span<float> mask) const {
