@@ -101,9 +101,9 @@ int judge_pairs(const RankOptions& options, const Contests& contests) {
 
 Contests open_contests(const GradeOptions& options) {
     const ItemDefaults defaults = defaults_of(options.items);
-    if (options.input == "-") return read_contests(std::cin, defaults);
+    if (options.input == "-") return read_contests(std::cin, "standard input", defaults);
     std::ifstream file = open_file(options.input);
-    return read_contests(file, defaults);
+    return read_contests(file, options.input, defaults);
 }
 
 // Without a judge, lines that are no contests are told to people instead of to a file.
@@ -209,7 +209,10 @@ Action add_options(CLI::App& command) {
     options->grade.items.mode = Mode::relative;
     add_model_option(command, options->grade.run.model)->required(false);
     add_quantize_options(command, options->grade.run);
-    add_input_option(command, options->grade.input);
+    add_input_option(command, options->grade.input)
+        ->description(
+            "Items: one JSON object a line, a JSON list, an object that holds one, or CSV; - is "
+            "standard input");
     add_item_options(command, options->grade.items);
     command.remove_option(command.get_option("--format"));  // it is always that of pairs
     add_ranking_flags(command, *options);

@@ -5,8 +5,9 @@
 #include <set>
 #include <utility>
 
+#include "grader/datasets/records.h"
 #include "grader/json_fields.h"
-#include "runtime/error.h"
+#include "grader/text_input.h"
 
 namespace assay {
 namespace {
@@ -38,7 +39,7 @@ std::vector<Contestant> contestants_of(const Json& list, const std::string& plac
     return contestants;
 }
 
-// What a line says but for its responses, as a pair without any.
+// What a record says but for its responses, as a pair without any.
 Item question_of(Json object, const std::string& place, ItemId id, ItemDefaults defaults) {
     for (const char* field : {"label", "generator_A", "generator_B"}) object.erase(field);
     object["response_A"] = object["response_B"] = "";
@@ -46,19 +47,7 @@ Item question_of(Json object, const std::string& place, ItemId id, ItemDefaults 
     return item_from_json(object, place, std::move(id), defaults);
 }
 
-Json parsed(const std::string& line, const std::string& place, const ItemId& id) {
-    try {
-        Json object = Json::parse(line);
-        if (object.is_object()) return object;
-        throw BadItem(id, place + "expected an object, found " + describe(object));
-    } catch (const Json::parse_error& error) {
-        throw BadItem(id, place + parse_failure(error, line.size()));
-    } catch (const Json::exception&) {  // nothing else can go wrong in a text that parses
-        throw BadItem(id, place + "a number is too large");
-    }
-}
-
-// Puts lines together to contests.
+// Puts records together to contests.
 class Reader {
 public:
     explicit Reader(const ItemDefaults& defaults) : defaults_(defaults) {}
@@ -94,7 +83,7 @@ public:
 private:
     struct Begun {
         Contest contest;
-        std::string place;  // of its first line
+        std::string place;  // of its first record
     };
 
     void begin(Item question, std::vector<Contestant> contestants, const std::string& place) {
@@ -138,21 +127,22 @@ Item comparison(const Contest& contest, Match match, bool exchanged) {
     return item;
 }
 
-Contests read_contests(std::istream& lines, const ItemDefaults& defaults) {
+Contests read_contests(std::istream& stream, const std::string& name,
+                       const ItemDefaults& defaults) {
+    TextInput input(stream, name, false);
+    const auto records = open_records(input);
     Reader reader(defaults);
     std::vector<BadItem> bad;
-    std::size_t number = 0;
-    for (std::string line; std::getline(lines, line);) {
-        const std::string place = "line " + std::to_string(++number) + ": ";
-        if (line.find_first_not_of(" \t\r\v\f") == std::string::npos) continue;
-        const ItemId id{std::to_string(number), true};
+    while (const auto record = records->next()) {
+        const ItemId id{std::to_string(record->number), true};
         try {
-            reader.read(parsed(line, place, id), place, id);
+            if (const auto* problem = std::get_if<std::string>(&record->content))
+                throw BadItem(id, *problem);
+            reader.read(std::get<Json>(record->content), record->place, id);
         } catch (const BadItem& item) {
             bad.push_back(item);
         }
     }
-    if (lines.bad()) throw Error("items: reading failed after line " + std::to_string(number));
     return std::move(reader).finish(std::move(bad));
 }
 

@@ -7,11 +7,11 @@
 namespace assay {
 namespace {
 
-Contests read(const std::string& lines) {
+Contests read(const std::string& lines, const std::string& name = "items") {
     std::istringstream stream(lines);
     ItemDefaults defaults;
     defaults.rubric = *builtin_rubric("helpfulness");
-    return read_contests(stream, defaults);
+    return read_contests(stream, name, defaults);
 }
 
 TEST(Contest, HasAListOfResponses) {
@@ -29,6 +29,24 @@ TEST(Contest, HasAListOfResponses) {
     EXPECT_EQ(contest.contestants[0].generator, "");
     EXPECT_EQ(contest.contestants[1].generator, "gpt");
     EXPECT_EQ(contest.contestants[2].generator, "human");
+}
+
+TEST(Contest, IsReadFromListsAndTables) {
+    const std::string item =
+        R"({"instruction": "Why?", "responses": [{"generator": "g", "response": "x"}, )"
+        R"({"generator": "h", "response": "y"}]})";
+    for (const std::string& text : {item, "[" + item + "]", "{\"items\": 1}\n" + item}) {
+        const auto [contests, bad] = read(text);
+        ASSERT_EQ(contests.size(), 1u) << text;
+        EXPECT_EQ(contests[0].contestants.size(), 2u);
+        EXPECT_EQ(bad.size(), text.starts_with("{\"items") ? 1u : 0u);
+    }
+    const auto [contests, bad] = read(
+        "instruction,response,generator\n\"Why, then?\",x,g\n\"Why, then?\",y,h\n", "items.csv");
+    ASSERT_EQ(contests.size(), 1u);
+    EXPECT_EQ(contests[0].question.instruction, "Why, then?");
+    EXPECT_EQ(contests[0].contestants[1].generator, "h");
+    EXPECT_TRUE(bad.empty());
 }
 
 TEST(Contest, IsMadeOfItemsThatAskTheSame) {
