@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "model/formats/mapped_file.h"
@@ -55,6 +56,13 @@ std::string spelt(std::string pointer) {
     pointer.erase(0, 1);
     std::ranges::replace(pointer, '/', '.');
     return pointer;
+}
+
+// The settings of a journal's first line; null if it is none.
+Json settings_in(std::string_view first_line) {
+    const Json line = Json::parse(first_line, nullptr, false);
+    const bool is_header = line.is_object() && line.contains(header_key);
+    return is_header && line[header_key].is_object() ? line[header_key] : Json();
 }
 
 // A header that was being written when the run was cut off.
@@ -209,12 +217,19 @@ void Journal::sync() {
     synced_ = Clock::now();
 }
 
+bool is_journal(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(path, ignored)) return false;
+    std::string line;
+    std::getline(std::ifstream(path) >> std::ws, line);
+    return settings_in(line).is_object();
+}
+
 Journal::Settings journal_settings(const std::filesystem::path& path) {
     const MappedFile file(path);
     const std::string_view text = file.text();
-    const Json line = Json::parse(text.substr(0, text.find('\n')), nullptr, false);
-    if (line.is_object() && line.contains(header_key) && line[header_key].is_object())
-        return line[header_key];
+    Json settings = settings_in(text.substr(0, text.find('\n')));
+    if (settings.is_object()) return settings;
     throw Error(path.string() + ": does not begin with the settings of a run");
 }
 

@@ -79,6 +79,8 @@ private:
     Clock::time_point synced_ = Clock::now();
 };
 
+// Whether a file that can be read twice begins as a journal does.
+bool is_journal(const std::filesystem::path& path);
 // The settings that the records of a file were made with. Throws an Error if it has none.
 Journal::Settings journal_settings(const std::filesystem::path& path);
 

@@ -47,7 +47,7 @@ OrderedJson number_or_list(const std::vector<double>& scores) {
     return list;
 }
 
-double mean_of(const std::vector<double>& values) {
+double mean_of_all(const std::vector<double>& values) {
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
@@ -56,8 +56,14 @@ double mean_of(const std::vector<double>& values) {
 std::optional<double> Label::mean() const {
     if (scores.empty()) return std::nullopt;
     double sum = 0;
-    for (const auto& [source, given] : scores) sum += mean_of(given);
+    for (const auto& [source, given] : scores) sum += mean_of_all(given);
     return sum / static_cast<double>(scores.size());
+}
+
+std::optional<double> Label::mean_of(const std::string& source) const {
+    const auto given = scores.find(source);
+    if (given == scores.end()) return std::nullopt;
+    return mean_of_all(given->second);
 }
 
 Label parse_label(const Json& value, Mode mode, const std::string& place) {

@@ -16,6 +16,7 @@ struct Label {
 
     // Over the mean of everyone who gave scores; nothing for a pair.
     std::optional<double> mean() const;
+    std::optional<double> mean_of(const std::string& source) const;  // nothing if it gave none
     bool operator==(const Label&) const = default;
 };
 

@@ -69,6 +69,10 @@ constexpr std::array<Profile, 4> table{{
      .sampling = p1_sampling},
 }};
 
+const ModeTexts& texts_of(const Profile& profile, Mode mode) {
+    return profile.texts[static_cast<std::size_t>(mode)];
+}
+
 std::string_view slot_value(std::string_view slot, const Item& item) {
     if (slot == "instruction") return item.instruction;
     if (slot == "response" || slot == "response_A") return item.response;
@@ -135,15 +139,20 @@ std::string missing_format(const Profile& profile, Mode mode) {
            " format";
 }
 
-Prompt render(const Profile& profile, const Item& item) {
+std::string render_user(const Profile& profile, const Item& item) {
     if (!profile.has(item.mode)) throw std::runtime_error(missing_format(profile, item.mode));
-    const ModeTexts& texts = profile.texts[static_cast<std::size_t>(item.mode)];
+    const ModeTexts& texts = texts_of(profile, item.mode);
     std::string_view user = item.reference_answer ? texts.user_with_reference : texts.user;
     if (profile.strip_user) user.remove_suffix(1);  // nothing else in a template is there to strip
+    return fill(item.context.empty() ? std::string(user) : with_context(user), item);
+}
+
+Prompt render(const Profile& profile, const Item& item) {
+    const std::string user = render_user(profile, item);
+    const ModeTexts& texts = texts_of(profile, item.mode);
     std::string text;
     text.append(profile.before_system).append(texts.system).append(profile.before_user);
-    text.append(fill(item.context.empty() ? std::string(user) : with_context(user), item));
-    text.append(profile.after_user);
+    text.append(user).append(profile.after_user);
     return {std::move(text), profile.bos, warnings(texts, item)};
 }
 

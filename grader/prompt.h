@@ -58,5 +58,8 @@ std::string missing_format(const Profile& profile, Mode mode);
 
 // Throws a runtime_error when the profile does not have the item's mode.
 Prompt render(const Profile& profile, const Item& item);
+// The part of it that is the user's: without the system text and what stands around both. Throws
+// the same.
+std::string render_user(const Profile& profile, const Item& item);
 
 }  // namespace assay

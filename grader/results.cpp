@@ -9,12 +9,16 @@
 #include <map>
 #include <utility>
 
+#include "grader/datasets/dataset.h"
 #include "runtime/error.h"
 
 namespace assay {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// Every record has one of these.
+constexpr std::array verdict_fields{"score", "verdict", "reason", "error"};
 
 const Json* find_in(const Json& json, std::string_view path) {
     if (!json.is_object()) return nullptr;
@@ -187,6 +191,12 @@ std::optional<double> Result::number(std::string_view path) const {
     return field->get<double>();
 }
 
+std::string_view Result::text(std::string_view path) const {
+    const Json* field = find(path);
+    return field && field->is_string() ? std::string_view(field->get_ref<const std::string&>())
+                                       : "";
+}
+
 Cell cell(const Result& result, std::string_view column) {
     if (column == "label" && result.label) {
         if (const auto mean = result.label->mean()) return *mean;
@@ -205,6 +215,19 @@ Cell cell(const Result& result, std::string_view column) {
     double sum = 0;
     for (const Json& each : *field) sum += number_in(each, result.line, column);
     return sum / static_cast<double>(field->size());
+}
+
+void require_verdicts(std::span<const Result> results, const std::string& name) {
+    const auto is_record = [](const Result& result) {
+        return std::ranges::any_of(verdict_fields, [&](const char* field) {
+            return result.json.contains(field);  // also as null
+        });
+    };
+    if (results.empty() || std::ranges::any_of(results, is_record)) return;
+    const Dataset* items = recognise(nlohmann::json(results.front().json));
+    throw Error(name + ": " + std::to_string(results.size()) +
+                (items ? " items (" + std::string(items->name) + "), not records: grade them first"
+                       : " lines without a verdict, records of `assay grade` expected"));
 }
 
 std::vector<Result> read_results(std::istream& lines, const std::string& name) {

@@ -4,6 +4,7 @@
 #include <istream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -34,6 +35,7 @@ struct Result {
     // field whose own name has dots is found too.
     const nlohmann::ordered_json* find(std::string_view path) const;
     std::optional<double> number(std::string_view path) const;  // nothing if it is no number
+    std::string_view text(std::string_view path) const;         // empty if it is no string
 };
 
 // What one column of a table holds of a result.
@@ -43,6 +45,10 @@ using Cell = std::variant<std::monostate, double, std::string>;  // nothing, a n
 // mean, "label" the mean of its scores or what is preferred: "A", "B" or "tie". Throws an Error
 // that names line and column if the field is something else.
 Cell cell(const Result& result, std::string_view column);
+
+// Throws an Error that says what the file holds if none of its results has a verdict, or says why
+// it has none: it was not written by a judge.
+void require_verdicts(std::span<const Result> results, const std::string& name);
 
 // The records of a JSONL file, "-" being standard input. Headers of journals are left out, and so
 // is a last line that is still being written. An unscored record gives way to the next one of the

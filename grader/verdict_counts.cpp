@@ -11,6 +11,8 @@ std::optional<char> symbol_of(const Label& label) {
     return static_cast<char>('0' + static_cast<int>(std::floor(*mean + 0.5)));
 }
 
+std::string symbol_name(char symbol) { return symbol == '=' ? "tie" : std::string(1, symbol); }
+
 VerdictCounts count_verdicts(std::span<const Result> results) {
     VerdictCounts counts;
     for (const Result& result : results) {

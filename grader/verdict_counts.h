@@ -14,6 +14,7 @@ namespace assay {
 // What a label would be as a verdict: its mean rounded, halves upwards, or 'A', 'B' or '=' for a
 // tie. Nothing for a mean outside of 1 to 5.
 std::optional<char> symbol_of(const Label& label);
+std::string symbol_name(char symbol);  // for people: "tie" for '='
 
 // How often the judge and the labels gave each verdict.
 struct VerdictCounts {

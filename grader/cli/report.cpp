@@ -11,7 +11,7 @@
 #include "grader/cli/commands.h"
 #include "grader/cli/options.h"
 #include "grader/cli/output_file.h"
-#include "grader/datasets/open.h"
+#include "grader/graded_items.h"
 #include "grader/report/formats.h"
 #include "grader/report/sections.h"
 #include "grader/results.h"
@@ -32,7 +32,7 @@ struct Options {
 struct Content {
     const Options& options;
     std::vector<report::Run> runs;
-    report::Texts texts;
+    GradedItems items;
 
     const report::Run* other() const { return runs.size() > 1 ? &runs[1] : nullptr; }
     report::Document document() const { return report::document(runs, options.title); }
@@ -47,9 +47,9 @@ constexpr Format formats[]{
     {"html", ".html",
      [](const Content& content) {
          return to_html(content.document(),
-                        report::rows(content.runs[0], content.other(), content.texts));
+                        report::rows(content.runs[0], content.other(), content.items));
      }},
-    {"csv", ".csv", [](const Content& content) { return to_csv(content.runs[0], content.texts); }},
+    {"csv", ".csv", [](const Content& content) { return to_csv(content.runs[0], content.items); }},
     {"junit", ".xml",
      [](const Content& content) {
          return to_junit(content.runs[0], content.options.title, content.options.pass_score);
@@ -82,6 +82,7 @@ std::vector<report::Run> read_runs(const Options& options) {
         const std::string name = std::filesystem::path(path).filename();
         runs.push_back(report::make_run(path == "-" ? "standard input" : name, read_results(path)));
         if (runs.back().results.empty()) throw Error(path + ": no records");
+        require_verdicts(runs.back().results, path);
     }
     if (runs.size() > 1 && runs[0].name == runs[1].name)
         for (std::size_t i = 0; i < 2; ++i) runs[i].name = options.results[i];
@@ -89,22 +90,16 @@ std::vector<report::Run> read_runs(const Options& options) {
 }
 
 // The rubric of an item is not shown, so that one without it serves too.
-report::Texts read_texts(const std::string& path) {
-    report::Texts texts;
-    if (path.empty()) return texts;
-    const auto items = open_dataset(path, {.defaults = {.mode = std::nullopt,
-                                                        .rubric = *builtin_rubric("helpfulness"),
-                                                        .rubric_source = "report"}});
-    while (auto next = items->next())
-        if (auto* item = std::get_if<Item>(&*next)) texts.add(std::move(*item));
-    return texts;
+GradedItems read_items(const std::string& path) {
+    if (path.empty()) return {};
+    return read_graded_items(path, {.defaults = {.mode = std::nullopt, .rubric = Rubric{}}});
 }
 
 void say_what_is_missing(const Content& content) {
-    if (content.texts.empty() && content.options.items.empty()) return;
+    if (content.items.empty() && content.options.items.empty()) return;
     const auto& results = content.runs[0].results;
     const auto missing = std::ranges::count_if(
-        results, [&](const Result& result) { return !content.texts.of(result); });
+        results, [&](const Result& result) { return !content.items.of(result); });
     if (missing > 0)
         std::fprintf(stderr, "assay: %td of %zu records have no item in %s\n", missing,
                      results.size(), content.options.items.c_str());
@@ -119,7 +114,7 @@ int run(Options options) {
         for (const std::string& path : options.results) forbid_same_file(options.output, path);
         file.emplace(options.output, std::initializer_list<std::string>{});
     }
-    Content content{options, read_runs(options), read_texts(options.items)};
+    Content content{options, read_runs(options), read_items(options.items)};
     if (options.title.empty()) options.title = "Report on " + content.runs[0].name;
     say_what_is_missing(content);
     const std::string text = format.text(content);

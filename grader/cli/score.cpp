@@ -43,8 +43,6 @@ std::string text(const char* format, auto... values) {
     return line;
 }
 
-std::string symbol_name(char symbol) { return symbol == '=' ? "tie" : std::string(1, symbol); }
-
 std::string number(std::optional<double> value) {
     return value ? text("%.3f", *value) : std::string("-");
 }
@@ -152,6 +150,10 @@ int run(const Options& options) {
     if (results.empty()) throw Error("no records in " + options.results);
     std::vector<Result> others;
     if (!options.with.empty()) others = read_results(options.with);
+    if (options.scoring.column.empty()) {
+        require_verdicts(results, options.results);
+        require_verdicts(others, options.with);
+    }
     const Report report{
         .counts = count_verdicts(results),
         .contestants = contestants(results),

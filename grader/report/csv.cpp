@@ -57,18 +57,18 @@ void end_row(std::string& csv) { csv.replace(csv.size() - 1, 1, "\r\n"); }
 
 }  // namespace
 
-std::string to_csv(const Run& run, const Texts& texts) {
+std::string to_csv(const Run& run, const GradedItems& items) {
     std::string csv;
     const auto put = [&](std::string_view field) { (csv += csv_field(field)) += ','; };
     for (const char* column : columns) put(column);
-    if (!texts.empty())
+    if (!items.empty())
         for (const char* column : {"instruction", "response", "response_B", "reference_answer"})
             put(column);
     end_row(csv);
     for (const Result& result : run.results) {
         for (const char* column : columns) put(text_of(result.find(column)));
-        if (!texts.empty()) {
-            const Item none, *found = texts.of(result);
+        if (!items.empty()) {
+            const Item none, *found = items.of(result);
             const Item& item = found ? *found : none;
             put(item.instruction);
             put(item.response);

@@ -15,8 +15,8 @@ std::string to_html(const Document& document, const nlohmann::ordered_json& rows
 // Figures, charts and tables for a pull request. Charts of points are left out.
 std::string to_markdown(const Document& document);
 
-// RFC 4180: a header and one row a record. With texts, those of the items are the last columns.
-std::string to_csv(const Run& run, const Texts& texts);
+// RFC 4180: a header and one row a record. With items, their texts are the last columns.
+std::string to_csv(const Run& run, const GradedItems& items);
 
 // A test case a record. An unscored one is an error, a score below `pass_score` a failure.
 std::string to_junit(const Run& run, const std::string& title, std::optional<double> pass_score);

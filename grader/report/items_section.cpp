@@ -62,7 +62,7 @@ Json number_at(const Result& result, std::string_view path) {
     return value ? Json(*value) : Json();
 }
 Json text_at(const Result& result, std::string_view path) {
-    const std::string_view text = string_at(result, path);
+    const std::string_view text = result.text(path);
     return text.empty() ? Json() : Json(text);
 }
 

@@ -24,13 +24,13 @@ std::string number(double value) {
 std::string outcome(const Case& test, std::optional<double> pass_score) {
     const Result& result = test.result;
     if (!result.scored())
-        return "<error" + attribute("type", string_at(result, "reason")) +
-               attribute("message", string_at(result, "error")) + "/>";
+        return "<error" + attribute("type", result.text("reason")) +
+               attribute("message", result.text("error")) + "/>";
     if (!test.failed) return "";
     return "<failure" + attribute("type", "score") +
            attribute("message", std::string("score ") + result.facts.verdict + ", " +
                                     number(*pass_score) + " wanted") +
-           ">" + escape_markup(string_at(result, "feedback")) + "</failure>";
+           ">" + escape_markup(result.text("feedback")) + "</failure>";
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ std::optional<Chart> verdicts_chart(Runs runs, Mode mode) {
 std::optional<Chart> reasons_chart(Runs runs, const Run& run) {
     std::map<std::string, std::size_t> reasons;
     for (const Result& result : run.results)
-        if (!result.scored()) ++reasons[std::string(string_at(result, "reason"))];
+        if (!result.scored()) ++reasons[std::string(result.text("reason"))];
     if (reasons.empty()) return std::nullopt;
     Table table{{"Reason", "Records"}, {}, {}};
     for (const auto& [reason, count] : reasons)

@@ -156,22 +156,7 @@ const std::vector<Field>& row_fields() {
 
 }  // namespace
 
-void Texts::add(Item item) {
-    std::string id = item.id.text;
-    items_.emplace(std::move(id), std::move(item));
-}
-
-const Item* Texts::of(const Result& result) const {
-    const auto [first, end] = items_.equal_range(result.id);
-    if (first == end) return nullptr;
-    const std::string_view hash = string_at(result, "item_hash");
-    const auto same = std::find_if(first, end, [&](const auto& entry) {
-        return std::next(first) == end || item_hash(entry.second) == hash;
-    });
-    return &(same == end ? first : same)->second;
-}
-
-Json rows(const Run& run, const Run* other, const Texts& texts) {
+Json rows(const Run& run, const Run* other, const GradedItems& items) {
     std::unordered_map<std::string_view, const Result*> others;
     if (other)
         for (const Result& result : other->results) others.emplace(result.id, &result);
@@ -180,7 +165,7 @@ Json rows(const Run& run, const Run* other, const Texts& texts) {
     for (const Result& result : run.results) {
         const auto found = others.find(result.id);
         const Source source{result, found == others.end() ? nullptr : found->second,
-                            texts.of(result)};
+                            items.of(result)};
         Json::array_t row;
         for (const Field& field : row_fields()) row.push_back(field.value(source));
         while (row.back().is_null()) row.pop_back();

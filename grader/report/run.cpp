@@ -45,14 +45,6 @@ std::optional<double> milliseconds(const Result& result) {
     return prefill.value_or(0) + decode.value_or(0);
 }
 
-std::string symbol_name(char symbol) { return symbol == '=' ? "tie" : std::string(1, symbol); }
-
-std::string_view string_at(const Result& result, std::string_view path) {
-    const auto* field = result.find(path);
-    return field && field->is_string() ? std::string_view(field->get_ref<const std::string&>())
-                                       : "";
-}
-
 Estimate mean_estimate(const std::vector<double>& values) {
     const auto n = static_cast<double>(values.size());
     if (values.empty()) return {.value = std::nullopt};

@@ -36,9 +36,6 @@ double expected(const Result& result);
 std::optional<bool> agrees(const Result& result);
 std::optional<double> milliseconds(const Result& result);
 
-std::string symbol_name(char symbol);                                     // "tie" for '='
-std::string_view string_at(const Result& result, std::string_view path);  // empty: none
-
 // The mean and its 95 % interval by the normal approximation, from two values on.
 Estimate mean_estimate(const std::vector<double>& values);
 // A share and its 95 % interval by Wilson (1927), which stays within 0 to 1; of 0, nothing.

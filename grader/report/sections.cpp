@@ -9,10 +9,9 @@ namespace {
 std::string source_line(const Run& run) {
     std::set<std::string> judges, profiles;
     for (const Result& result : run.results) {
-        const std::string judge(string_at(result, "judge.model")),
-            quant(string_at(result, "judge.quant"));
+        const std::string judge(result.text("judge.model")), quant(result.text("judge.quant"));
         if (!judge.empty()) judges.insert(quant.empty() ? judge : judge + " (" + quant + ")");
-        if (const auto profile = string_at(result, "profile"); !profile.empty())
+        if (const auto profile = result.text("profile"); !profile.empty())
             profiles.emplace(profile);
     }
     std::string line = run.name + ": " + std::to_string(run.results.size()) +

@@ -13,6 +13,7 @@ const std::vector<Arguments> all_commands{
     {"bench", "rows"}, {"drift"},   {"render"},    {"tokenize"}, {"logits"},
     {"score"},         {"report"},  {"quantize"},  {"imatrix"},  {"bench", "grading"},
     {"eval"},          {"rank"},    {"calibrate"}, {"merge"},    {"import"},
+    {"pairs"},
 };
 
 // Of a run that grades a file.
@@ -105,6 +106,18 @@ TEST(Usage, WrongUsageIsNamed) {
         {{"eval", "--model", "demo", "--benchmark", "vicuna", "--data", "x", "--temperature", "0",
           "--runs", "2"},
          "--runs 1"},
+        {{"pairs"}, "IN"},
+        {{"pairs", "x", "--model", "demo"}, "--model serves --feedback"},
+        {{"pairs", "x", "--keep-disagreeing"}, "--keep-disagreeing serves --feedback"},
+        {{"pairs", "x", "--feedback", "-o", "y"}, "--model"},
+        {{"pairs", "x", "--feedback", "--model", "demo"}, "-o FILE"},
+        {{"pairs", "x", "--feedback", "--model", "demo", "-o", "y", "--verdict-only"},
+         "--verdict-only"},
+        {{"pairs", "x", "--feedback", "--model", "demo", "-o", "y", "--profile", "p1"}, "p1"},
+        {{"pairs", "x", "--ties", "keep", "--format", "preference-collection"}, "--ties keep"},
+        {{"pairs", "x", "--limit", "0"}, "--limit"},
+        {{"pairs", "x", "--min-gap", "-1"}, "--min-gap"},
+        {{"pairs", "x", "--json"}, "-o FILE"},
         {{"logits", "--model", "demo", "--tokens", "x"}, "--output"},
         {{"logits", "--model", "demo", "--tokens", "x", "-o", "y", "--kv", "q9"}, "--kv"},
         {{"tokenize", "--model", "demo", "--decode", "--bos"}, "--bos"},

@@ -15,14 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using test::sample_run;
 
-Texts sample_texts() {
-    Texts texts;
-    std::ifstream lines(test::data("report/items.jsonl"));
-    ItemReader items(lines);
-    while (auto next = items.next())
-        if (auto* item = std::get_if<Item>(&*next)) texts.add(std::move(*item));
-    return texts;
-}
+GradedItems sample_items() { return read_graded_items(test::data("report/items.jsonl"), {}); }
 
 // Reads RFC 4180 back.
 std::vector<std::vector<std::string>> read_csv(const std::string& csv) {
@@ -58,7 +51,7 @@ std::string between(const std::string& text, const std::string& begin, const std
 
 TEST(ReportFormats, CsvHasARowARecord) {
     const auto run = sample_run();
-    const auto table = read_csv(to_csv(run, sample_texts()));
+    const auto table = read_csv(to_csv(run, sample_items()));
     ASSERT_EQ(table.size(), 44u);
     for (const auto& row : table) EXPECT_EQ(row.size(), table[0].size());
     const auto field = [&](std::size_t row, const std::string& column) {
@@ -67,7 +60,7 @@ TEST(ReportFormats, CsvHasARowARecord) {
     };
     for (std::size_t i = 0; i < run.results.size(); ++i) {
         EXPECT_EQ(field(i + 1, "id"), run.results[i].id);
-        EXPECT_EQ(field(i + 1, "feedback"), string_at(run.results[i], "feedback"));
+        EXPECT_EQ(field(i + 1, "feedback"), run.results[i].text("feedback"));
     }
     EXPECT_EQ(field(1, "score"), "5");
     EXPECT_EQ(field(1, "instruction"), "Why do tides rise twice a day?");
@@ -105,7 +98,7 @@ TEST(ReportFormats, MarkdownTablesAreWhole) {
 
 TEST(ReportFormats, RowsHoldWhatTheTableShows) {
     const auto run = sample_run();
-    const Json json = rows(run, &run, sample_texts());
+    const Json json = rows(run, &run, sample_items());
     ASSERT_EQ(json["rows"].size(), 43u);
     const auto field = [&](std::size_t row, const std::string& name) {
         const auto names = json["fields"].get<std::vector<std::string>>();
