@@ -40,6 +40,11 @@ bool is_graded(const Compared& row, Mode mode) {
     return row.result->scored() && row.result->mode == mode;
 }
 
+// Of the judge's verdict.
+std::optional<double> calibrated_confidence_of(const Result& result) {
+    return result.number("calibrated.probs." + std::string(1, result.facts.verdict));
+}
+
 // Statistics of any draw of these items.
 template <class Item, class Of>
 Figures figures_of(std::vector<std::string> names, std::vector<Item> items, Of of) {
@@ -56,6 +61,7 @@ Figures figures_of(std::vector<std::string> names, std::vector<Item> items, Of o
 // A judge's scores against numbers.
 void add_scores(std::vector<Figures>& all, Rows rows) {
     Column score, label, expected, label_of_expected, rating, rounded, confidence, correct;
+    Column calibrated, label_of_calibrated, calibrated_confidence, calibrated_correct;
     for (const Compared& row : rows) {
         const double* against = std::get_if<double>(&row.against);
         if (!is_graded(row, Mode::absolute) || !against) continue;
@@ -66,6 +72,10 @@ void add_scores(std::vector<Figures>& all, Rows rows) {
             expected.push_back(*mean);
             label_of_expected.push_back(*against);
         }
+        if (const auto value = row.result->number("calibrated.score")) {
+            calibrated.push_back(*value);
+            label_of_calibrated.push_back(*against);
+        }
         // What a score would have to be to be right: on another scale there is none.
         const double right = std::floor(*against + 0.5);
         if (*against < 1 || *against > 5) continue;
@@ -75,16 +85,25 @@ void add_scores(std::vector<Figures>& all, Rows rows) {
             confidence.push_back(*probability);
             correct.push_back(given == right);
         }
+        if (const auto probability = calibrated_confidence_of(*row.result)) {
+            calibrated_confidence.push_back(*probability);
+            calibrated_correct.push_back(given == right);
+        }
     }
     all.push_back(number_figures("", std::move(score), std::move(label)));
     all.push_back(number_figures("expected_", std::move(expected), std::move(label_of_expected)));
     all.push_back(rating_figures("", std::move(rating), std::move(rounded), true));
     all.push_back(reliability_figures("", std::move(confidence), std::move(correct)));
+    all.push_back(
+        number_figures("calibrated_", std::move(calibrated), std::move(label_of_calibrated)));
+    all.push_back(reliability_figures("calibrated_", std::move(calibrated_confidence),
+                                      std::move(calibrated_correct)));
 }
 
 // A judge's preferences against "A", "B" and "tie".
 void add_preferences(std::vector<Figures>& all, Rows rows) {
     Column verdict, label, with_ties, confidence, correct;
+    Column calibrated_confidence, calibrated_correct;
     for (const Compared& row : rows) {
         const auto* against = std::get_if<std::string>(&row.against);
         if (!is_graded(row, Mode::relative) || !against) continue;
@@ -97,10 +116,16 @@ void add_preferences(std::vector<Figures>& all, Rows rows) {
             confidence.push_back(*probability);
             correct.push_back(right);
         }
+        if (const auto probability = calibrated_confidence_of(*row.result)) {
+            calibrated_confidence.push_back(*probability);
+            calibrated_correct.push_back(right);
+        }
     }
     all.push_back(rating_figures("pair_", std::move(verdict), std::move(label), false));
     all.push_back(mean_figure("pair_accuracy_with_ties", std::move(with_ties)));
     all.push_back(reliability_figures("pair_", std::move(confidence), std::move(correct)));
+    all.push_back(reliability_figures("pair_calibrated_", std::move(calibrated_confidence),
+                                      std::move(calibrated_correct)));
 }
 
 // What the verdict was in each sample; empty if there was one text.

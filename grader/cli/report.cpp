@@ -56,9 +56,11 @@ constexpr Format formats[]{
      }},
     {"markdown", ".md", [](const Content& content) { return to_markdown(content.document()); }},
     {"json", ".json", [](const Content& content) {
-         return to_json(content.document())
-                    .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
-                "\n";
+         auto json = to_json(content.document());
+         for (const report::Run& run : content.runs)
+             json["metrics"].push_back(
+                 {{"file", run.name}, {"metrics", assay::to_json(run.scores.metrics)}});
+         return json_text(json, 2);
      }}};
 
 std::vector<std::string> format_names() {

@@ -108,6 +108,22 @@ private:
         return std::string("better: ") + grade.verdict.symbol;
     }
 
+    // ", calibrated 3.42"; of a pair ", A better with 0.71 calibrated"
+    static std::string calibrated_text(const Record& record, const Grade& grade) {
+        const VerdictDistribution& distribution = grade.distribution;
+        const auto calibrated =
+            record.calibration
+                ? record.calibration->apply(distribution.mode, distribution.probabilities)
+                : std::nullopt;
+        if (!calibrated) return "";
+        char text[64];
+        std::snprintf(text, sizeof text,
+                      distribution.mode == Mode::absolute ? ", calibrated %.2f"
+                                                          : ", A is better with %.2f, calibrated",
+                      calibrated->value);
+        return text;
+    }
+
     static std::string rest(const Record& record, const Grade& grade) {
         char text[160];
         std::string line;
@@ -116,6 +132,7 @@ private:
                           grade.distribution.expected_score());
             line += text;
         }
+        line += calibrated_text(record, grade);
         if (record.scale) {
             const auto told = told_probabilities(record.calibration.get(), grade.distribution.mode,
                                                  grade.distribution.probabilities);

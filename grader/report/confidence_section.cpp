@@ -34,10 +34,12 @@ struct Verdicts {
     std::vector<double> confidence, correct;
 };
 
-Verdicts labelled_verdicts(const Run& run) {
+// `confidence_of` tells the probability of a result's verdict, if it is known.
+Verdicts labelled_verdicts(const Run& run,
+                           std::optional<double> (*confidence_of)(const Result& result)) {
     Verdicts verdicts;
     for (const Result& result : run.results) {
-        const auto confidence = result.number("confidence");
+        const auto confidence = confidence_of(result);
         const auto right = agrees(result);
         if (!confidence || !right) continue;
         verdicts.confidence.push_back(*confidence);
@@ -46,7 +48,18 @@ Verdicts labelled_verdicts(const Run& run) {
     return verdicts;
 }
 
-Chart curve(Runs runs, const Run& run, const Verdicts& verdicts) {
+struct Curve {
+    const char *id, *title;
+    std::optional<double> (*confidence_of)(const Result& result);
+};
+constexpr Curve curves[]{
+    {"calibration", "Calibration",
+     [](const Result& result) { return result.number("confidence"); }},
+    {"calibrated", "After calibration", [](const Result& result) {
+         return result.number("calibrated.probs." + std::string(1, result.facts.verdict));
+     }}};
+
+Chart chart_of(const Curve& curve, Runs runs, const Run& run, const Verdicts& verdicts) {
     Points points{.x_title = "Probability of the verdict",
                   .y_title = "Verdict as the label",
                   .x_range = {0, 1},
@@ -59,7 +72,7 @@ Chart curve(Runs runs, const Run& run, const Verdicts& verdicts) {
     for (const auto& bin : reliability_bins(verdicts.confidence, verdicts.correct))
         if (bin.n > 0)
             points.points.push_back({bin.confidence, with_wilson_interval(bin.accuracy, bin.n)});
-    return {"calibration", title_of("Calibration", runs, run), std::move(points)};
+    return {curve.id, title_of(curve.title, runs, run), std::move(points)};
 }
 
 }  // namespace
@@ -67,14 +80,16 @@ Chart curve(Runs runs, const Run& run, const Verdicts& verdicts) {
 Section confidence_section(Runs runs) {
     Section section{"confidence", "Confidence", "", {}, {}};
     for (const Run& run : runs) {
-        const Verdicts verdicts = labelled_verdicts(run);
-        if (verdicts.confidence.empty()) continue;
         std::ranges::move(figures_on(Topic::reliability, runs, run),
                           std::back_inserter(section.figures));
-        section.note =
-            "On the dashed line, a verdict of probability p is the label's in a share p of the "
-            "records.";
-        section.charts.push_back(curve(runs, run, verdicts));
+        for (const Curve& curve : curves) {
+            const Verdicts verdicts = labelled_verdicts(run, curve.confidence_of);
+            if (verdicts.confidence.empty()) continue;
+            section.note =
+                "On the dashed line, a verdict of probability p is the label's in a share p of the "
+                "records.";
+            section.charts.push_back(chart_of(curve, runs, run, verdicts));
+        }
     }
     if (auto chart = histogram(runs)) section.charts.push_back(std::move(*chart));
     return section;

@@ -33,6 +33,22 @@ std::string outcome(const Case& test, std::optional<double> pass_score) {
            ">" + escape_markup(result.text("feedback")) + "</failure>";
 }
 
+// Each metric by its name, its interval as NAME.low and NAME.high.
+std::string properties(std::span<const Metric> metrics) {
+    std::string xml;
+    const auto add = [&](const std::string& name, const std::optional<double>& value) {
+        if (value)
+            xml +=
+                "<property" + attribute("name", name) + attribute("value", number(*value)) + "/>\n";
+    };
+    for (const Metric& metric : metrics) {
+        add(metric.name, metric.value);
+        add(metric.name + ".low", metric.low);
+        add(metric.name + ".high", metric.high);
+    }
+    return xml.empty() ? "" : "<properties>\n" + xml + "</properties>\n";
+}
+
 }  // namespace
 
 std::string to_junit(const Run& run, const std::string& title, std::optional<double> pass_score) {
@@ -53,6 +69,7 @@ std::string to_junit(const Run& run, const std::string& title, std::optional<dou
                                attribute("time", number(seconds));
     std::string xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" + counts +
                       ">\n<testsuite" + attribute("name", title) + counts + ">\n";
+    xml += properties(run.scores.metrics);
     for (const Case& test : cases) {
         const std::string group = test.result.group.empty() ? run.name : test.result.group;
         xml += "<testcase" + attribute("classname", group) + attribute("name", test.result.id) +

@@ -31,6 +31,19 @@ void add_mean(Section& section, Runs runs, const Run& run, const Graded& graded)
          mean_estimate(values), pairs ? Unit::percent : Unit::number});
 }
 
+void add_calibrated_mean(Section& section, Runs runs, const Run& run, const Graded& graded) {
+    std::vector<double> values;
+    for (const Result* result : graded.results)
+        if (const auto value = calibrated(*result)) values.push_back(*value);
+    if (values.empty()) return;
+    const bool pairs = graded.mode == Mode::relative;
+    section.figures.push_back(
+        {pairs ? "mean_calibrated_p_a" : "mean_calibrated_score",
+         title_of(pairs ? "Mean probability of A, calibrated" : "Mean expected score, calibrated",
+                  runs, run),
+         mean_estimate(values), pairs ? Unit::percent : Unit::number});
+}
+
 std::size_t count_in(const Counts& counts, char symbol) {
     const auto found = counts.find(symbol);
     return found == counts.end() ? 0 : found->second;
@@ -70,6 +83,33 @@ std::optional<Chart> verdicts_chart(Runs runs, Mode mode) {
                  std::move(bars)};
 }
 
+// What the verdicts are on another scale, if there is one: numbers by their size, or words.
+std::optional<Chart> scale_chart(Runs runs, const Run& run) {
+    std::map<nlohmann::json, std::size_t> verdicts;
+    std::string_view scale;
+    std::size_t all = 0;
+    for (const Result& result : run.results)
+        if (const auto* verdict = result.find("scale.verdict"); verdict && result.scored()) {
+            ++verdicts[*verdict];
+            ++all;
+            scale = result.text("scale.name");
+        }
+    if (verdicts.empty()) return std::nullopt;
+    Bars bars{.x_title = "On the scale " + std::string(scale),
+              .categories = {},
+              .series = {{"Judge (" + std::to_string(all) + ")", {}}},
+              .unit = Unit::percent};
+    for (const auto& [verdict, count] : verdicts) {
+        bars.categories.push_back(verdict.is_string() ? verdict.get<std::string>()
+                                                      : verdict.dump());
+        bars.series[0].values.push_back(static_cast<double>(count) / static_cast<double>(all));
+    }
+    return Chart{
+        "scale",
+        title_of("Scores mapped to the scale " + std::string(scale) + ", untrained", runs, run),
+        std::move(bars)};
+}
+
 std::optional<Chart> reasons_chart(Runs runs, const Run& run) {
     std::map<std::string, std::size_t> reasons;
     for (const Result& result : run.results)
@@ -87,10 +127,15 @@ Section overview_section(Runs runs) {
     Section section{"overview", "Overview", "", {}, {}};
     for (const Run& run : runs) {
         add_counts(section, runs, run);
-        for (const Graded& graded : graded_by_mode(run)) add_mean(section, runs, run, graded);
+        for (const Graded& graded : graded_by_mode(run)) {
+            add_mean(section, runs, run, graded);
+            add_calibrated_mean(section, runs, run, graded);
+        }
     }
     for (const Mode mode : {Mode::absolute, Mode::relative})
         if (auto chart = verdicts_chart(runs, mode)) section.charts.push_back(std::move(*chart));
+    for (const Run& run : runs)
+        if (auto chart = scale_chart(runs, run)) section.charts.push_back(std::move(*chart));
     for (const Run& run : runs)
         if (auto chart = reasons_chart(runs, run)) section.charts.push_back(std::move(*chart));
     return section;

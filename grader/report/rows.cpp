@@ -134,6 +134,12 @@ const std::vector<Field>& row_fields() {
         {"tokens", [](const Source& s) { return copy(s.result, "tokens.generated"); }},
         {"finish", [](const Source& s) { return copy(s.result, "finish"); }},
         {"feedback", [](const Source& s) { return feedback_of(s.result); }},
+        {"calibrated",
+         [](const Source& s) {
+             const auto value = calibrated(s.result);
+             return value ? Json(*value) : Json();
+         }},
+        {"scale", [](const Source& s) { return copy(s.result, "scale.verdict"); }},
         {"characters", [](const Source& s) { return unless_empty(s.result.characters); }},
         {"label", [](const Source& s) { return label_of(s.result); }},
         {"kinds", kinds_of},

@@ -9,6 +9,7 @@ namespace assay::report {
 // The rows of the table of records: {"fields": [name...], "rows": [[value...]...]}, one for each
 // record of the first run, in their order. A row ends with its last field that is not null:
 //   id, verdict, expected, confidence, entropy, probs
+//   calibrated the expected after calibration; scale: what the verdict is on another scale
 //   label      the mean of scores, or "A", "B" or "tie"; labels: by who said it
 //   kinds      of unscored, forced, inconsistent, differs (from the label), judges_differ, warned
 //   ms, tokens (written), characters, finish, group, names (who wrote the responses)

@@ -1,15 +1,9 @@
 #include "grader/report/run.h"
 
-#include <cmath>
-#include <numeric>
+#include "grader/statistics/intervals.h"
+#include "grader/statistics/values.h"
 
 namespace assay::report {
-namespace {
-
-constexpr double z = 1.959963984540054;  // of the normal distribution, 95 % lie within it
-
-}  // namespace
-
 Run make_run(const std::string& name, std::vector<Result> results) {
     Scores scores = score(results, {.column = {}, .against = {}, .by = "group"});
     VerdictCounts counts = count_verdicts(results);
@@ -33,6 +27,10 @@ double expected(const Result& result) {
     return pair ? result.facts.verdict == 'A' : result.facts.verdict - '0';
 }
 
+std::optional<double> calibrated(const Result& result) {
+    return result.number(result.mode == Mode::relative ? "calibrated.p_a" : "calibrated.score");
+}
+
 std::optional<bool> agrees(const Result& result) {
     const auto label = result.label ? symbol_of(*result.label) : std::nullopt;
     if (!label || *label == '=' || !result.scored()) return std::nullopt;
@@ -46,16 +44,12 @@ std::optional<double> milliseconds(const Result& result) {
 }
 
 Estimate mean_estimate(const std::vector<double>& values) {
-    const auto n = static_cast<double>(values.size());
     if (values.empty()) return {.value = std::nullopt};
-    const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
-    Estimate estimate{.value = mean, .n = values.size()};
-    if (values.size() < 2) return estimate;
-    double squares = 0;
-    for (const double value : values) squares += (value - mean) * (value - mean);
-    const double margin = z * std::sqrt(squares / (n - 1) / n);
-    estimate.low = mean - margin;
-    estimate.high = mean + margin;
+    Estimate estimate{.value = mean(values), .n = values.size()};
+    if (const auto interval = normal_interval(values)) {
+        estimate.low = interval->low;
+        estimate.high = interval->high;
+    }
     return estimate;
 }
 
@@ -65,14 +59,8 @@ Estimate share_estimate(std::size_t part, std::size_t whole) {
 }
 
 Estimate with_wilson_interval(double share, std::size_t whole) {
-    const auto n = static_cast<double>(whole);
-    const double centre = (share + z * z / (2 * n)) / (1 + z * z / n);
-    const double margin =
-        z * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n);
-    return {.value = share,
-            .low = std::max(0.0, centre - margin),
-            .high = std::min(1.0, centre + margin),
-            .n = whole};
+    const auto [low, high] = wilson_interval(share, whole);
+    return {.value = share, .low = low, .high = high, .n = whole};
 }
 
 Estimate count_estimate(std::size_t count) {

@@ -32,14 +32,15 @@ std::vector<Graded> graded_by_mode(const Run& run);
 // Of a graded record: the mean of the scores by the judge's probabilities, or the probability of A;
 // without probabilities the score, or 1 for A and 0 for B.
 double expected(const Result& result);
+// What a calibration makes of expected(), if the record says so.
+std::optional<double> calibrated(const Result& result);
 // Whether the verdict is the label's; nothing without a label that could be one, and for ties.
 std::optional<bool> agrees(const Result& result);
 std::optional<double> milliseconds(const Result& result);
 
-// The mean and its 95 % interval by the normal approximation, from two values on.
+// With the intervals of statistics/intervals.h.
 Estimate mean_estimate(const std::vector<double>& values);
-// A share and its 95 % interval by Wilson (1927), which stays within 0 to 1; of 0, nothing.
-Estimate share_estimate(std::size_t part, std::size_t whole);
+Estimate share_estimate(std::size_t part, std::size_t whole);  // of 0, nothing
 Estimate with_wilson_interval(double share, std::size_t whole);
 Estimate count_estimate(std::size_t count);
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <thread>
 
 #include "tests/cli/program.h"
@@ -222,6 +223,12 @@ TEST(GradeJournal, AppliesACalibrationAndHoldsItsHash) {
     const Json& calibrated = records[1]["calibrated"];
     EXPECT_LT(calibrated["probs"].at(records[1]["score"].dump()), records[1]["confidence"]);
     EXPECT_TRUE(calibrated["score"].is_number());
+    const Ran person =
+        run_assay({"grade", "--model", model(), "--instruction", "Why?", "--response", "So.",
+                   "--rubric", "honesty", "--verdict-only", "--text", "--calibration", file});
+    EXPECT_TRUE(std::regex_search(
+        person.output, std::regex("expected [1-5]\\.\\d\\d, calibrated [1-5]\\.\\d\\d,")))
+        << person.output;
 
     for (const auto& [flags, named] : std::vector<std::pair<std::vector<std::string>, std::string>>{
              {{"--calibration", other}, "calibration is"},

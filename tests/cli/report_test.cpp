@@ -37,6 +37,40 @@ TEST(Report, WritesToStandardOutputToo) {
     EXPECT_TRUE(from_input.output.starts_with("# Report on standard input")) << from_input.errors;
 }
 
+TEST(Report, RefusesItems) {
+    for (const char* command : {"report", "score"}) {
+        const std::string items = data("report/items.jsonl");
+        const Ran ran = run_assay({command, items});
+        EXPECT_EQ(ran.exit_code, 1) << command;
+        EXPECT_EQ(ran.output, "");
+        EXPECT_EQ(ran.errors, "assay: " + items + ": " +
+                                  std::to_string(lines(read_file(items)).size()) +
+                                  " items (native), not records: grade them first\n");
+    }
+    const TemporaryFolder folder;
+    const std::string other = folder.write("x.jsonl", "{\"a\": 1, \"b\": 2}\n{\"a\": 2, \"b\": 2}");
+    EXPECT_NE(run_assay({"score", other}).errors.find("2 lines without a verdict"),
+              std::string::npos);
+    // Two columns of any file are compared all the same.
+    EXPECT_EQ(run_assay({"score", other, "--column", "a", "--against", "b"}).exit_code, 0);
+}
+
+TEST(Report, TellsMetricsInEveryFormatOfFigures) {
+    const auto metrics =
+        nlohmann::json::parse(run_assay({"report", records, "--json"}).output)["metrics"];
+    ASSERT_EQ(metrics.size(), 1u);
+    EXPECT_EQ(metrics[0]["file"], "records.jsonl");
+    EXPECT_EQ(metrics[0]["metrics"],
+              nlohmann::json::parse(
+                  run_assay({"score", records, "--by", "group", "--json"}).output)["metrics"]);
+    const std::string junit = run_assay({"report", records, "--format", "junit"}).output;
+    EXPECT_NE(junit.find("<properties>\n<property name=\"pearson\" value=\"0."), std::string::npos)
+        << junit.substr(0, 500);
+    EXPECT_NE(junit.find("<property name=\"accuracy.low\" value=\"0."), std::string::npos);
+    const std::string markdown = run_assay({"report", records, "--format", "markdown"}).output;
+    EXPECT_NE(markdown.find("| Pearson | 0."), std::string::npos);
+}
+
 TEST(Report, SaysWhichItemsAreMissing) {
     const Ran ran = run_assay(
         {"report", records, "--format", "csv", "-i", data("report/items.jsonl").string()});

@@ -9,6 +9,8 @@ const columns = [
     { key: "id", title: "Record", class: "id" },
     { key: "verdict", title: "Verdict" },
     { key: "expected", title: "Expected", class: "number minor" },
+    { key: "calibrated", title: "Calibrated", class: "number minor" },
+    { key: "scale", title: "On the scale" },
     { key: "other_verdict", title: "Second file" },
     { key: "label", title: "Label" },
     { key: "confidence", title: "Confidence", class: "number minor" },
@@ -87,6 +89,7 @@ function details(record, words) {
     const names = record.responses?.length === 2 ? ["Response A", "Response B"] : ["Response"];
     const titled = (title, text) => text !== undefined && text !== null && panel(title, h("p", {}, marked(text, words)));
     const facts = [
+        ["calibrated", record.calibrated], ["on the scale", record.scale],
         ["entropy", record.entropy], ["tokens written", record.tokens], ["milliseconds", record.ms], ["characters", record.characters?.join(" / ")],
         ["ended by", record.finish], ["labels", record.labels],
     ].filter(([, value]) => value !== undefined && value !== null && value !== "");
