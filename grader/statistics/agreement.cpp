@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "grader/statistics/values.h"
 
@@ -21,12 +20,64 @@ double disagreement(double a, double b, KappaWeights weights) {
     return 0;
 }
 
-using Counts = std::map<double, double>;  // rating -> how often
+std::vector<double> sorted(Ratings ratings) {
+    std::vector<double> all(ratings.begin(), ratings.end());
+    std::ranges::sort(all);
+    return all;
+}
 
-Counts counts_of(Ratings ratings) {
-    Counts counts;
-    for (const double rating : ratings) ++counts[rating];
-    return counts;
+// How many pairs of a rating of each are equal.
+double equal_pairs(Ratings a, Ratings b) {
+    const std::vector<double> sorted_a = sorted(a), sorted_b = sorted(b);
+    double pairs = 0;
+    for (auto from = sorted_a.begin(); from != sorted_a.end();) {
+        const auto to = std::upper_bound(from, sorted_a.end(), *from);
+        const auto same = std::ranges::equal_range(sorted_b, *from);
+        pairs += static_cast<double>(to - from) * static_cast<double>(same.size());
+        from = to;
+    }
+    return pairs;
+}
+
+// Over all pairs of a rating of each, the sum of their distances.
+double distances(Ratings a, Ratings b) {
+    const std::vector<double> sorted_a = sorted(a);
+    std::vector<double> sums{0};  // of as many of the smallest
+    for (const double rating : sorted_a) sums.push_back(sums.back() + rating);
+    double sum = 0;
+    for (const double rating : b) {
+        const auto below =
+            static_cast<std::size_t>(std::ranges::upper_bound(sorted_a, rating) - sorted_a.begin());
+        const auto above = sorted_a.size() - below;
+        sum += rating * static_cast<double>(below) - sums[below];
+        sum += sums.back() - sums[below] - rating * static_cast<double>(above);
+    }
+    return sum;
+}
+
+// The same of their squares: about the mean of `a`, so that no digits are lost.
+double squared_distances(Ratings a, Ratings b) {
+    const double middle = mean(a);
+    double sum_a = 0, sum_b = 0, squares = 0;
+    for (const double rating : a) sum_a += rating - middle;
+    for (const double rating : b) sum_b += rating - middle;
+    for (const Ratings ratings : {a, b})
+        for (const double rating : ratings) squares += (rating - middle) * (rating - middle);
+    return static_cast<double>(a.size()) * squares - 2 * sum_a * sum_b;
+}
+
+// The disagreement of all ratings of the one with all of the other.
+double disagreement_by_chance(Ratings a, Ratings b, KappaWeights weights) {
+    switch (weights) {
+        case KappaWeights::equal:
+            return static_cast<double>(a.size()) * static_cast<double>(b.size()) -
+                   equal_pairs(a, b);
+        case KappaWeights::linear:
+            return distances(a, b);
+        case KappaWeights::quadratic:
+            return squared_distances(a, b);
+    }
+    return 0;
 }
 
 // Of two ratings, given how often each was given, by their places in the order.
@@ -61,14 +112,11 @@ std::optional<double> mean_absolute_error(Ratings a, Ratings b) {
 
 std::optional<double> weighted_kappa(Ratings a, Ratings b, KappaWeights weights) {
     require_pairs(a, b);
-    double observed = 0, by_chance = 0;
+    const bool always_equal = is_constant(a) && is_constant(b) && (a.empty() || a[0] == b[0]);
+    if (always_equal) return std::nullopt;
+    double observed = 0;
     for (std::size_t i = 0; i < a.size(); ++i) observed += disagreement(a[i], b[i], weights);
-    const Counts counts_b = counts_of(b);
-    for (const auto& [rating_a, count_a] : counts_of(a))
-        for (const auto& [rating_b, count_b] : counts_b)
-            by_chance += count_a * count_b * disagreement(rating_a, rating_b, weights);
-    if (by_chance == 0) return std::nullopt;
-    return 1 - observed * static_cast<double>(a.size()) / by_chance;
+    return 1 - observed * static_cast<double>(a.size()) / disagreement_by_chance(a, b, weights);
 }
 
 std::optional<double> cohen_kappa(Ratings a, Ratings b) {

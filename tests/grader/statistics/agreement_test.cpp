@@ -24,6 +24,19 @@ TEST(Agreement, IsWhatTheFormulasSay) {
     }
 }
 
+// As with columns of measurements, or of thousands of different words.
+TEST(Agreement, KappaTakesAsLongAsSorting) {
+    Column a, b;
+    for (int i = 0; i < 200'000; ++i) {
+        a.push_back(i + 1e6);
+        b.push_back(i % 2 == 0 ? i + 1e6 : -i);
+    }
+    // Half of them are equal, and of n x n pairs no more than n.
+    EXPECT_NEAR(*cohen_kappa(a, b), 0.5, 1e-5);
+    EXPECT_TRUE(weighted_kappa(a, b, KappaWeights::linear));
+    EXPECT_TRUE(weighted_kappa(a, b, KappaWeights::quadratic));
+}
+
 TEST(Agreement, AlphaIsKrippendorffs) {
     for (const auto& golden : test::goldens("alpha")) {
         const auto units = golden.at("units").get<Units>();
