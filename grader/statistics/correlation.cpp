@@ -12,12 +12,27 @@
 namespace assay {
 namespace {
 
+// Less their mean, and times the power of 2 that makes the greatest about 1, so that squares
+// neither overflow nor vanish. No digit is lost by that.
+std::vector<double> centred(Values values) {
+    const double middle = mean(values);
+    std::vector<double> differences;
+    double greatest = 0;
+    for (const double value : values) {
+        differences.push_back(value - middle);
+        greatest = std::max(greatest, std::fabs(differences.back()));
+    }
+    const int exponent = greatest > 0 ? std::ilogb(greatest) : 0;
+    for (double& difference : differences) difference = std::scalbn(difference, -exponent);
+    return differences;
+}
+
 // Of columns that are known to be of one length and to vary.
 double pearson_of(Values x, Values y) {
-    const double mean_x = mean(x), mean_y = mean(y);
+    const std::vector<double> from_mean_x = centred(x), from_mean_y = centred(y);
     double xx = 0, yy = 0, xy = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
-        const double dx = x[i] - mean_x, dy = y[i] - mean_y;
+        const double dx = from_mean_x[i], dy = from_mean_y[i];
         xx += dx * dx;
         yy += dy * dy;
         xy += dx * dy;

@@ -37,6 +37,16 @@ TEST(Correlation, IsWhatSciPyComputes) {
     }
 }
 
+TEST(Correlation, IsTheSameAtAnySize) {
+    const std::vector<double> x{1, 2, 4, 3}, y{2, 1, 3, 5};
+    for (const double size : {0x1p600, 0x1p-600}) {
+        auto large = x;
+        for (double& value : large) value *= size;
+        EXPECT_EQ(pearson(large, y), pearson(x, y)) << size;
+        EXPECT_EQ(pearson(y, large), pearson(y, x)) << size;
+    }
+}
+
 TEST(Correlation, IsNotDefinedWithoutVariation) {
     const std::vector<double> none, one{1}, same{2, 2, 2}, three{1, 2, 3};
     for (const auto statistic : {pearson, spearman, kendall_tau_b, kendall_tau_c}) {
