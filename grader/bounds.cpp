@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <stdexcept>
 
 #include "grader/scoring.h"
@@ -32,21 +33,24 @@ Bound parse_bound(const std::string& text) {
     const std::string_view number =
         sign == text.npos ? "" : std::string_view(text).substr(sign + 1);
     const char* end = number.data() + number.size();
-    const auto [read, error] = std::from_chars(number.data(), end, bound.least);
-    if (bound.metric.empty() || error != std::errc() || read != end || !std::isfinite(bound.least))
+    const auto [read, error] = std::from_chars(number.data(), end, bound.value);
+    if (bound.metric.empty() || error != std::errc() || read != end || !std::isfinite(bound.value))
         throw std::runtime_error("expected METRIC=NUMBER, such as accuracy=0.8, found " + text);
     return bound;
 }
 
 std::optional<std::string> Bounds::missed(std::span<const Metric> metrics) const {
-    for (const Bound& bound : least) {
+    const auto missed = [&](const Bound& bound, const char* which,
+                            auto holds) -> std::optional<std::string> {
         const Metric& metric = metric_named(metrics, bound.metric);
-        if (!metric.value)
-            return metric.name + " is not defined, at least " + text_of(bound.least) + " expected";
-        if (*metric.value < bound.least)
-            return metric.name + " is " + text_of(*metric.value) + ", at least " +
-                   text_of(bound.least) + " expected";
-    }
+        if (metric.value && holds(*metric.value, bound.value)) return std::nullopt;
+        return metric.name + " is " + (metric.value ? text_of(*metric.value) : "not defined") +
+               ", " + which + " " + text_of(bound.value) + " expected";
+    };
+    for (const Bound& bound : least)
+        if (auto why = missed(bound, "at least", std::greater_equal())) return why;
+    for (const Bound& bound : most)
+        if (auto why = missed(bound, "at most", std::less_equal())) return why;
     if (!most_unscored) return std::nullopt;
     const Metric& unscored = metric_named(metrics, "unscored_share");
     if (unscored.value && *unscored.value > *most_unscored)

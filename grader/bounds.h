@@ -8,17 +8,17 @@
 
 namespace assay {
 
-// What figures must reach for a run to count as passed.
+// What a figure must reach, or not exceed, for a run to count as passed.
 struct Bound {
     std::string metric;
-    double least = 0;
+    double value = 0;
 };
 
 // Reads "METRIC=NUMBER". Throws a runtime_error that says what was expected and found.
 Bound parse_bound(const std::string& text);
 
 struct Bounds {
-    std::vector<Bound> least = {};
+    std::vector<Bound> least = {}, most = {};
     std::optional<double> most_unscored = {};  // a share of all items
 
     // The first bound that the figures miss, as one line that names the metric, its value and the

@@ -1,6 +1,7 @@
 #include "grader/figures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -87,7 +88,9 @@ Figures mean_figure(const std::string& name, Column values) {
 std::vector<Metric> measured(const Figures& figures, const BootstrapOptions& options) {
     std::vector<std::size_t> all(figures.n);
     std::iota(all.begin(), all.end(), std::size_t{0});
-    const Row values = figures.statistics(all);
+    Row values = figures.statistics(all);
+    for (auto& value : values)
+        if (value && !std::isfinite(*value)) value.reset();  // too large for a double
     std::vector<std::optional<Interval>> intervals;
     if (figures.n > 1)
         intervals =

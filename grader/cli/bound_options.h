@@ -7,7 +7,7 @@
 
 namespace assay::cli {
 
-// --fail-under and --fail-unscored.
+// --fail-under, --fail-over and --fail-unscored.
 void add_bound_options(CLI::App& command, Bounds& bounds);
 
 // Throws an Error, which is exit code 1, that names the first bound that is missed.
