@@ -1,5 +1,6 @@
 #include "grader/facts.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -28,8 +29,10 @@ std::uint64_t count(const Json& object, const char* key) {
 
 char verdict_of(const Json& record) {
     const Json* score = find(record, "score");
+    const double number = score && score->is_number() ? score->get<double>() : 0;
+    const bool whole = number >= 1 && number <= 5 && number == std::floor(number);
     const std::string symbol =
-        score && score->is_number_integer() ? score->dump() : text(record, "verdict");
+        whole ? std::to_string(static_cast<int>(number)) : text(record, "verdict");
     for (const Mode mode : {Mode::absolute, Mode::relative})
         if (symbol.size() == 1 && legal_verdicts(mode).find(symbol) != std::string_view::npos)
             return symbol[0];

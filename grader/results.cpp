@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iostream>
@@ -104,20 +105,52 @@ std::optional<Label> label_of(const Result& result) {
     return parse_label(*json, mode, "line " + std::to_string(result.line) + ": label");
 }
 
+std::optional<Scale> scale_of(const Result& result) {
+    if (!result.find("scale")) return std::nullopt;
+    const auto pass_at = result.number("scale.pass_at").value_or(default_pass_at);
+    try {
+        return scale_named(result.text("scale.name"), static_cast<int>(pass_at));
+    } catch (const std::runtime_error& error) {
+        fail(result.line, error.what());
+    }
+}
+
+// Probabilities that come of a softmax may be above 1 by a rounding at most.
+void check_confidence(const Result& result) {
+    const auto confidence = result.number("confidence");
+    if (!confidence || (*confidence >= 0 && *confidence <= 1)) return;
+    char text[64];
+    std::snprintf(text, sizeof text, "%.17g", *confidence);
+    fail(result.line, std::string("confidence: ") + text + " found, 0 to 1 expected");
+}
+
+// What is around the verdict of a record.
+void read_fields(Result& result) {
+    result.item_hash = string_at(result, "item_hash");
+    result.label = label_of(result);
+    result.scale = scale_of(result);
+    result.group = string_at(result, "group");
+    result.generators = generators_of(result);
+    result.characters = characters_of(result);
+    result.warnings = warnings_of(result);
+    check_confidence(result);
+}
+
+bool is_record(const Result& result) {
+    return std::ranges::any_of(verdict_fields, [&](const char* field) {
+        return result.json.contains(field);  // also as null
+    });
+}
+
 Result result_of(Json json, std::size_t line) {
     Result result{.json = std::move(json), .line = line};
     const Json* id = result.find("id");
     result.id = !id               ? std::to_string(line)
                 : id->is_string() ? id->get<std::string>()
                                   : text_of(*id);
-    result.item_hash = string_at(result, "item_hash");
     result.facts = facts_of(result.json);
     result.mode = mode_of(result);
-    result.label = label_of(result);
-    result.group = string_at(result, "group");
-    result.generators = generators_of(result);
-    result.characters = characters_of(result);
-    result.warnings = warnings_of(result);
+    if (is_record(result)) read_fields(result);
     return result;
 }
 
@@ -132,10 +165,17 @@ std::string content_of(const Result& result) {
     return "";
 }
 
+// The id with its type; of a record without one the number of its line.
+std::string id_key(const Result& result) {
+    const Json* id = result.find("id");
+    return id ? text_of(*id) : result.id;
+}
+
 // Whether `later` says anew what `earlier`, of the same id, said.
 bool replaces(const Result& later, const Result& earlier) {
-    if (content_of(later) == content_of(earlier)) return !earlier.scored();
-    return !is_duplicate(later) && !is_duplicate(earlier);
+    const bool same = content_of(later) == content_of(earlier);
+    if (same && !earlier.scored()) return true;
+    return (later.scored() || !same) && !is_duplicate(later) && !is_duplicate(earlier);
 }
 
 bool is_header(const Json& json) { return json.contains("assay") && json["assay"].is_object(); }
@@ -217,12 +257,20 @@ Cell cell(const Result& result, std::string_view column) {
     return sum / static_cast<double>(field->size());
 }
 
+SameItems::SameItems(std::span<const Result> results) {
+    for (const Result& result : results) by_id_[id_key(result)].push_back(&result);
+}
+
+const Result* SameItems::of(const Result& result) const {
+    const auto found = by_id_.find(id_key(result));
+    if (found == by_id_.end()) return nullptr;
+    const std::vector<const Result*>& all = found->second;
+    const auto same = std::ranges::find_if(
+        all, [&](const Result* other) { return content_of(*other) == content_of(result); });
+    return same == all.end() ? all.front() : *same;
+}
+
 void require_verdicts(std::span<const Result> results, const std::string& name) {
-    const auto is_record = [](const Result& result) {
-        return std::ranges::any_of(verdict_fields, [&](const char* field) {
-            return result.json.contains(field);  // also as null
-        });
-    };
     if (results.empty() || std::ranges::any_of(results, is_record)) return;
     const Dataset* items = recognise(nlohmann::json(results.front().json));
     throw Error(name + ": " + std::to_string(results.size()) +

@@ -89,10 +89,38 @@ TEST(Results, ALaterRecordOfAnItemCounts) {
     EXPECT_EQ(hashes_of(scored_x + scored_y), Hashes{"y"});
     EXPECT_EQ(hashes_of(no_item + scored_x), Hashes{"x"});
     EXPECT_EQ(hashes_of(scored_x + text_id), (Hashes{"x", "z"}));
-    // An item that stands twice in the input has two records.
-    EXPECT_EQ(hashes_of(scored_x + scored_x), (Hashes{"x", "x"}));
+    EXPECT_EQ(hashes_of(scored_x + scored_x), Hashes{"x"});
+    EXPECT_EQ(hashes_of(scored_x + unscored_x), (Hashes{"x", "x-"}));
+    // An item that stands twice in the input has two records, and its id a warning.
+    EXPECT_EQ(hashes_of(scored_y + duplicate_y), (Hashes{"y", "y"}));
     EXPECT_EQ(hashes_of(scored_x + duplicate_y), (Hashes{"x", "y"}));
     EXPECT_EQ(hashes_of(duplicate_y + scored_x), (Hashes{"y", "x"}));
+}
+
+TEST(Results, OfOtherProgramsMayHoldAnything) {
+    const auto results =
+        results_of(R"({"group": 3, "label": "good", "generator": [1], "characters": -1})");
+    ASSERT_EQ(results.size(), 1u);
+    EXPECT_FALSE(results[0].label);
+    EXPECT_EQ(cell(results[0], "label"), Cell("good"));
+    EXPECT_EQ(results_of(R"({"score": 4.0})")[0].facts.verdict, '4');
+    EXPECT_FALSE(results_of(R"({"score": 4.5})")[0].scored());
+    EXPECT_FALSE(results_of(R"({"score": 0})")[0].scored());
+}
+
+TEST(Results, OfTheSameItemAreFoundByIdAndContent) {
+    const auto results =
+        results_of(scored_y + duplicate_y + text_id + R"({"id":2,"item_hash":"a","score":3})");
+    const SameItems same(results);
+    for (const Result& result : results) {
+        const Result* found = same.of(result);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->json["item_hash"], result.json["item_hash"]);
+        EXPECT_EQ(found->json["id"], result.json["id"]);
+    }
+    // Another judge was asked with another rubric.
+    EXPECT_EQ(same.of(results_of(R"({"id":2,"item_hash":"b","score":1})")[0]), &results[3]);
+    EXPECT_EQ(same.of(results_of(R"({"id":"2","item_hash":"a","score":1})")[0]), nullptr);
 }
 
 TEST(Results, LeavesOutALineThatIsStillBeingWritten) {
@@ -109,10 +137,14 @@ TEST(Results, NamesTheLineThatIsWrong) {
     const std::vector<Wrong> cases{
         {"{}\n{\"id\":\n", "some.jsonl: line 2: expected a JSON object, found no JSON"},
         {"[1]\n", "line 1: expected a JSON object, found a list"},
-        {"{\"item_hash\":3}\n", "line 1: item_hash: expected a string, found a number"},
-        {"{\"group\":3}\n", "line 1: group: expected a string, found a number"},
-        {"{\"label\":{\"x\":\"y\"}}\n", "line 1: label.x: expected a number, found a string"},
-        {"{\"characters\":-1}\n", "line 1: characters: expected a count or two, found -1"},
+        {R"({"score":1,"item_hash":3})",
+         "line 1: item_hash: expected a string, found a number"},
+        {R"({"score":1,"group":3})", "line 1: group: expected a string, found a number"},
+        {R"({"score":1,"label":{"x":"y"}})", "line 1: label.x: expected a number, found a string"},
+        {R"({"score":1,"characters":-1})", "line 1: characters: expected a count or two, found -1"},
+        {R"({"score":1,"confidence":1.0000001})",
+         "line 1: confidence: 1.0000001000000001 found, 0 to 1 expected"},
+        {R"({"score":1,"scale":{"name":"1-7"}})", "line 1: scale: \"1-7\" given"},
     };
     for (const auto& [text, named] : cases) try {
             results_of(text);
