@@ -22,7 +22,7 @@ std::unique_ptr<ItemSource> items_of(const GradeOptions& options) {
     return open_items(options.input, options.items, options.seed);
 }
 
-void write(const BestOf& best, const ReportFile& file, bool quiet) {
+void write(const BestOf& best, ReportFile& file, bool quiet) {
     std::string lines;
     for (const auto& line : best.lines()) lines += json_text(line, -1);
     file.write(lines);
@@ -33,7 +33,7 @@ void write(const BestOf& best, const ReportFile& file, bool quiet) {
 int run(const GradeOptions& options) {
     check(options);
     const std::unique_ptr<ItemSource> items = items_of(options);
-    const std::optional<ReportFile> best_file =
+    std::optional<ReportFile> best_file =
         report_file(options.best, {options.input, options.output, options.summary});
     BestOf best;
     OnGraded on_graded;

@@ -32,7 +32,7 @@ OutputFile open_output(const std::string& path, const std::string& input, bool f
 }
 
 ReportFile::ReportFile(std::string path, std::initializer_list<std::string> others)
-    : path_(std::move(path)) {
+    : path_(std::move(path)), is_new_(!std::filesystem::exists(path_)) {
     if (!std::ofstream(path_, std::ios::app)) throw Error(path_ + ": " + std::strerror(errno));
     std::error_code ignored;
     for (const std::string& other : others)
@@ -40,7 +40,13 @@ ReportFile::ReportFile(std::string path, std::initializer_list<std::string> othe
             throw UsageError(path_ + " is named twice");
 }
 
-void ReportFile::write(const std::string& text) const {
+ReportFile::~ReportFile() {
+    std::error_code ignored;
+    if (is_new_) std::filesystem::remove(path_, ignored);
+}
+
+void ReportFile::write(const std::string& text) {
+    is_new_ = false;
     std::ofstream file(path_, std::ios::binary);
     file << text << std::flush;
     if (!file) throw Error(path_ + ": " + std::strerror(errno));

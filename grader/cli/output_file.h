@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace assay::cli {
 
@@ -20,16 +21,22 @@ void forbid_same_file(const std::string& output, const std::string& input);
 // written or, unless `force`, if it holds something.
 OutputFile open_output(const std::string& path, const std::string& input, bool force);
 
-// A file that is written when all is done: a report on what else was written. It is replaced.
+// A file that is written when all is done: a report on what else was written. It is replaced. One
+// that was not there goes again if nothing is written.
 class ReportFile {
 public:
     // Throws an Error at once if it cannot be written, and a UsageError if it is one of `others`.
     ReportFile(std::string path, std::initializer_list<std::string> others);
+    ReportFile(ReportFile&& other) noexcept
+        : path_(std::move(other.path_)), is_new_(std::exchange(other.is_new_, false)) {}
+    ReportFile& operator=(ReportFile&&) = delete;
+    ~ReportFile();
 
-    void write(const std::string& text) const;  // throws an Error if not all of it can be
+    void write(const std::string& text);  // throws an Error if not all of it can be
 
 private:
     std::string path_;
+    bool is_new_;  // and nothing is written yet
 };
 
 // None if the path is empty.

@@ -138,7 +138,7 @@ std::uint64_t seed_of(const RankOptions& options) {
     return RunHeader(options.records).value("seed", options.grade.seed);
 }
 
-void write_best(const Ranking& ranking, const ReportFile& file) {
+void write_best(const Ranking& ranking, ReportFile& file) {
     std::string lines;
     for (std::size_t i = 0; i < ranking.contests.size(); ++i)
         if (!ranking.standings[i].games.empty())
@@ -151,8 +151,8 @@ int run(const RankOptions& options) {
     const Contests contests = open_contests(options.grade);
     if (contests.contests.empty() && contests.bad.empty())
         throw Error("no items in " + options.grade.input);
-    const auto best = report_file(options.grade.best, {options.grade.input, options.grade.output,
-                                                       options.grade.summary, options.records});
+    auto best = report_file(options.grade.best, {options.grade.input, options.grade.output,
+                                                 options.grade.summary, options.records});
     const bool judged = options.records.empty();
     const int code = judged ? judge_pairs(options, contests) : tell_bad(contests);
 

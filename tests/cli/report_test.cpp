@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
@@ -80,8 +81,8 @@ TEST(Report, SaysWhichItemsAreMissing) {
 }
 
 TEST(Report, FailsUnderItsBoundsAfterItIsWritten) {
-    const std::vector<std::vector<std::string>> missed{{"--fail-under", "accuracy=0.9"},
-                                                       {"--fail-unscored"}};
+    const std::vector<std::vector<std::string>> missed{
+        {"--fail-under", "accuracy=0.9"}, {"--fail-over", "accuracy=0.1"}, {"--fail-unscored"}};
     for (std::vector<std::string> bound : missed) {
         bound.insert(bound.begin(), {"report", records, "--format", "markdown"});
         const Ran ran = run_assay(bound);
@@ -93,6 +94,17 @@ TEST(Report, FailsUnderItsBoundsAfterItIsWritten) {
                          "--fail-unscored=0.1"})
                   .exit_code,
               0);
+}
+
+TEST(Report, LeavesNoFileWhereItFails) {
+    const TemporaryFolder folder;
+    const std::string to = folder.path() / "report.html";
+    EXPECT_EQ(run_assay({"report", "no/such/results", "-o", to}).exit_code, 1);
+    EXPECT_FALSE(std::filesystem::exists(to));
+    // What was there before stays.
+    folder.write("report.html", "before");
+    EXPECT_EQ(run_assay({"report", "no/such/results", "-o", to}).exit_code, 1);
+    EXPECT_EQ(read_file(to), "before");
 }
 
 TEST(Report, LeavesItsInputAlone) {
