@@ -9,6 +9,7 @@
 #include "grader/cli/commands.h"
 #include "grader/cli/options.h"
 #include "grader/cli/output_file.h"
+#include "grader/statistics/temperature.h"
 #include "runtime/error.h"
 
 namespace assay::cli {
@@ -42,15 +43,29 @@ std::string table(const Calibration& calibration) {
     return lines;
 }
 
+// A temperature at its limit was not fitted: the more extreme, the better.
+void warn_of_limits(const Calibration& calibration) {
+    if (calibration.method != CalibrationMethod::temperature) return;
+    for (const Mode mode : {Mode::absolute, Mode::relative})
+        if (const auto& fit = calibration.of(mode); fit && at_limit(fit->temperature))
+            std::fprintf(stderr, "warning: %s: temperature %g is the limit: the labels %s\n",
+                         std::string(name(mode)).c_str(), fit->temperature,
+                         fit->temperature > 1 ? "have nothing to do with the probabilities"
+                                              : "are those of the likeliest verdicts throughout");
+}
+
 int run(const Options& options) {
     const Calibration calibration = calibrate(read_results(options.results), options.calibration);
     const std::string json = to_json(calibration).dump(2) + "\n";
-    if (!options.output.empty()) {
+    const bool to_file = !options.output.empty() && options.output != "-";
+    if (to_file) {
         const OutputFile file = open_output(options.output, options.results, options.force);
         if (std::fputs(json.c_str(), file.get()) < 0 || std::fflush(file.get()) != 0)
             throw Error(options.output + ": cannot be written");
     }
-    std::fputs((options.json ? json : table(calibration)).c_str(), stdout);
+    warn_of_limits(calibration);
+    const bool as_json = options.json || options.output == "-";
+    std::fputs((as_json ? json : table(calibration)).c_str(), stdout);
     return exit_code::done;
 }
 

@@ -16,6 +16,11 @@ double cross_entropy(std::span<const Distribution> probabilities,
 
 constexpr double least_temperature = 0.01, greatest_temperature = 100;
 
+// Whether a fitted temperature is one of these bounds: one beyond would fit better.
+constexpr bool at_limit(double temperature) {
+    return temperature < 1.001 * least_temperature || temperature > 0.999 * greatest_temperature;
+}
+
 // The temperature with the least cross-entropy within these bounds: of one distribution at least,
 // each with a target that sums to 1. Throws an Error if their numbers differ.
 double fit_temperature(std::span<const Distribution> probabilities,

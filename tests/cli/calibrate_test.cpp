@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
@@ -32,6 +33,25 @@ TEST(CalibrateCommand, WritesWhatItFitted) {
     const Ran again = run_assay({"calibrate", "-", "-o", file}, labelled_pairs(40));
     EXPECT_EQ(again.exit_code, 1);
     EXPECT_NE(again.errors.find("--force"), std::string::npos) << again.errors;
+}
+
+TEST(CalibrateCommand, WritesToStandardOutput) {
+    const Ran ran = run_assay({"calibrate", "-", "-o", "-"}, labelled_pairs(40));
+    EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+    EXPECT_EQ(nlohmann::json::parse(ran.output)["relative"]["n"], 40);
+    EXPECT_FALSE(std::filesystem::exists("-"));
+    EXPECT_EQ(ran.errors, "");
+}
+
+TEST(CalibrateCommand, WarnsOfATemperatureAtItsLimit) {
+    std::string right;
+    for (int i = 0; i < 20; ++i)
+        right += R"({"id":)" + std::to_string(i) +
+                 R"(,"verdict":"A","probs":{"A":0.6,"B":0.4},"label":"A"})" + "\n";
+    const Ran ran = run_assay({"calibrate", "-"}, right);
+    EXPECT_EQ(ran.exit_code, 0);
+    EXPECT_TRUE(ran.errors.starts_with("warning: relative: temperature 0.01 is the limit: "))
+        << ran.errors;
 }
 
 TEST(CalibrateCommand, NamesWhatIsMissing) {
