@@ -193,6 +193,10 @@ Json common(std::span<const Result> results, const char* field) {
 }  // namespace
 
 Calibration calibrate(std::span<const Result> results, const CalibrationOptions& options) {
+    for (const Result& result : results)
+        if (result.scale)
+            throw Error("line " + std::to_string(result.line) + ": is on the scale " +
+                        std::string(result.scale->name) + ", scores of 1 to 5 are calibrated");
     const Json profile = common(results, "profile");
     Calibration calibration{.method = options.method,
                             .absolute = {},

@@ -20,8 +20,8 @@ constexpr std::size_t least_calibration_items = 10;
 
 // Fits probabilities of graded results to their labels, scores and pairs apart. A label between two
 // scores counts as both, by its distance from the other; a tie as both A and B by half. A mode with
-// fewer than 10 such items is left out. Throws an Error if no mode is left, or the records are of
-// several judges or profiles.
+// fewer than 10 such items is left out. Throws an Error if no mode is left, the records are of
+// several judges or profiles, or one is on another scale.
 Calibration calibrate(std::span<const Result> results, const CalibrationOptions& options);
 
 }  // namespace assay

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "grader/figures.h"
+#include "grader/rated.h"
 #include "grader/statistics/agreement.h"
 #include "grader/statistics/correlation.h"
 #include "grader/statistics/length.h"
@@ -26,8 +27,7 @@ struct Compared {
 using Rows = std::span<const Compared>;
 
 double verdict_value(const Result& result) {
-    const char verdict = result.facts.verdict;
-    return result.mode == Mode::relative ? verdict == 'A' : verdict - '0';
+    return result.mode == Mode::relative ? result.facts.verdict == 'A' : score_on_scale(result);
 }
 
 Cell verdict_cell(const Result& result) {
@@ -40,8 +40,9 @@ bool is_graded(const Compared& row, Mode mode) {
     return row.result->scored() && row.result->mode == mode;
 }
 
-// Of the judge's verdict.
+// Of the judge's verdict; on another scale there is none.
 std::optional<double> calibrated_confidence_of(const Result& result) {
+    if (result.scale) return std::nullopt;
     return result.number("calibrated.probs." + std::string(1, result.facts.verdict));
 }
 
@@ -68,26 +69,26 @@ void add_scores(std::vector<Figures>& all, Rows rows) {
         const double given = verdict_value(*row.result);
         score.push_back(given);
         label.push_back(*against);
-        if (const auto mean = row.result->facts.expected_score) {
+        if (const auto mean = expected_on_scale(*row.result)) {
             expected.push_back(*mean);
             label_of_expected.push_back(*against);
         }
-        if (const auto value = row.result->number("calibrated.score")) {
+        const auto value = row.result->number("calibrated.score");
+        if (value && !row.result->scale) {  // calibrated scores are of 1 to 5
             calibrated.push_back(*value);
             label_of_calibrated.push_back(*against);
         }
-        // What a score would have to be to be right: on another scale there is none.
-        const double right = std::floor(*against + 0.5);
-        if (*against < 1 || *against > 5) continue;
+        const auto right = rating_of(*row.result, *against);
+        if (!right) continue;
         rating.push_back(given);
-        rounded.push_back(right);
-        if (const auto probability = row.result->number("confidence")) {
+        rounded.push_back(*right);
+        if (const auto probability = confidence_on_scale(*row.result)) {
             confidence.push_back(*probability);
-            correct.push_back(given == right);
+            correct.push_back(given == *right);
         }
         if (const auto probability = calibrated_confidence_of(*row.result)) {
             calibrated_confidence.push_back(*probability);
-            calibrated_correct.push_back(given == right);
+            calibrated_correct.push_back(given == *right);
         }
     }
     all.push_back(number_figures("", std::move(score), std::move(label)));
@@ -275,6 +276,13 @@ Cell number_of_preference(const Cell& cell) {
     return *word == "A" ? 1 : *word == "B" ? 0 : 0.5;
 }
 
+// Of a column, an item is unscored where it is empty.
+void add_empty_share(std::vector<Figures>& all, Rows rows, const std::string& column) {
+    Column empty;
+    for (const Compared& row : rows) empty.push_back(cell(*row.result, column).index() == 0);
+    all.push_back(mean_figure("unscored_share", std::move(empty)));
+}
+
 // Any two columns: of numbers, whose agreement is counted if they are whole, or of words.
 std::vector<Figures> column_figures(Rows rows, const std::string& column) {
     Column x, y, words_x, words_y;
@@ -302,7 +310,7 @@ std::vector<Figures> column_figures(Rows rows, const std::string& column) {
     all.push_back(number_figures("", x, y));
     if (ratings) all.push_back(rating_figures("", std::move(x), std::move(y), true));
     all.push_back(rating_figures("words_", std::move(words_x), std::move(words_y), false));
-    add_counts(all, rows);
+    add_empty_share(all, rows, column);
     return all;
 }
 
@@ -329,23 +337,25 @@ std::string word_of(const Cell& cell) {
 // What each result is compared with.
 std::vector<Compared> compared(std::span<const Result> results, const ScoringOptions& options,
                                std::optional<std::span<const Result>> others) {
-    std::map<std::string, const Result*> by_id;
-    if (others)
-        for (const Result& other : *others) by_id[other.id] = &other;
+    std::optional<SameItems> same;
+    if (others) same.emplace(*others);
     const std::string column = !options.against.empty() ? options.against
                                : others                 ? options.column
                                                         : "label";
     std::vector<Compared> rows;
     for (const Result& result : results) {
-        const Result* other = &result;
-        if (others) {
-            const auto found = by_id.find(result.id);
-            other = found == by_id.end() ? nullptr : found->second;
-        }
+        const Result* other = same ? same->of(result) : &result;
         rows.push_back({&result, !other           ? Cell()
                                  : column.empty() ? verdict_cell(*other)
                                                   : cell(*other, column)});
     }
+    const auto is_compared = [](const Compared& row) { return row.against.index() != 0; };
+    if (const bool asked = others || !options.against.empty() || !options.column.empty();
+        asked && !rows.empty() && std::ranges::none_of(rows, is_compared))
+        throw Error(others ? "no record of the one file is compared with one of the other: no id "
+                             "that both have, with " +
+                                 (column.empty() ? "a verdict" : column)
+                           : "no record has " + column);
     return rows;
 }
 
@@ -374,13 +384,17 @@ Scores score(std::span<const Result> results, const ScoringOptions& options,
     const std::vector<Compared> rows = compared(results, options, others);
     const std::string first = contestants(results).first;
     Scores scores{.metrics = metrics_of(rows, options, first), .groups = {}};
+    scores.compared = static_cast<std::size_t>(
+        std::ranges::count_if(rows, [](const Compared& row) { return row.against.index() != 0; }));
     if (options.by.empty()) return scores;
     std::map<std::string, std::vector<Compared>> groups;
     for (const Compared& row : rows)
         if (const std::string group = word_of(cell(*row.result, options.by)); !group.empty())
             groups[group].push_back(row);
+    ScoringOptions of_groups = options;
+    if (!options.group_intervals) of_groups.bootstrap.resamples = 0;
     for (const auto& [group, of_group] : groups)
-        scores.groups.push_back({group, metrics_of(of_group, options, first)});
+        scores.groups.push_back({group, metrics_of(of_group, of_groups, first)});
     add_macro_averages(scores);
     return scores;
 }

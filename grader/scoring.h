@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
@@ -21,6 +22,7 @@ struct ScoringOptions {
     // What it is compared with. Empty: the label, or another judge's same column.
     std::string against = {};
     std::string by = {};  // the values of this column make groups; empty: none
+    bool group_intervals = true;
     BootstrapOptions bootstrap = {};
 };
 
@@ -32,11 +34,13 @@ struct GroupScores {
 struct Scores {
     std::vector<Metric> metrics;      // of all results; those of no items are left out
     std::vector<GroupScores> groups;  // by name; results without one are in none
+    std::size_t compared = 0;         // results that there is something to compare with
 };
 
 // With `others`, `against` is a column of the one with the same id: another judge's. Of some
 // figures there is also the mean over the groups, NAME_macro. Throws an Error that names line and
-// column if a cell is neither a number nor a word, or words were to be compared with numbers.
+// column if a cell is neither a number nor a word, or words were to be compared with numbers, and
+// one if no result has what it was asked to be compared with.
 Scores score(std::span<const Result> results, const ScoringOptions& options,
              std::optional<std::span<const Result>> others = {});
 

@@ -24,7 +24,9 @@ VerdictCounts count_verdicts(std::span<const Result> results) {
         const char verdict = result.facts.verdict;
         ++counts.verdicts[verdict];
         if (result.facts.consistent == false) counts.inconsistent.push_back(result.id);
-        const auto label = result.label ? symbol_of(*result.label) : std::nullopt;
+        // Labels of another scale are none of these verdicts.
+        const bool comparable = result.label && !result.scale;
+        const auto label = comparable ? symbol_of(*result.label) : std::nullopt;
         if (!label) continue;
         ++counts.labels[*label];
         ++counts.confusion[{*label, verdict}];

@@ -19,7 +19,7 @@ std::string symbol_name(char symbol);  // for people: "tie" for '='
 // How often the judge and the labels gave each verdict.
 struct VerdictCounts {
     std::size_t scored = 0, unscored = 0;
-    std::map<char, std::size_t> verdicts, labels;            // labels of scored items alone
+    std::map<char, std::size_t> verdicts, labels;  // labels of scored items alone, on 1 to 5
     std::map<std::pair<char, char>, std::size_t> confusion;  // (label, verdict) -> items
     std::vector<std::string> inconsistent;  // ids of pairs with another verdict in the other order
 };

@@ -29,6 +29,10 @@ struct Options {
     ScoringOptions scoring;
     Bounds bounds;
     bool json = false;
+
+    bool compares_with_labels() const {
+        return with.empty() && scoring.column.empty() && scoring.against.empty();
+    }
 };
 
 struct Report {
@@ -104,10 +108,13 @@ std::string inconsistent_line(const std::vector<std::string>& ids) {
     return line + "\n";
 }
 
-std::string table(const Report& report) {
+std::string table(const Options& options, const Report& report) {
     std::string lines = std::to_string(report.counts.scored) + " scored, " +
-                        std::to_string(report.counts.unscored) + " unscored\n\n" +
-                        text("%-30s %8s   %-18s %7s\n", "", "value", "95 % interval", "n");
+                        std::to_string(report.counts.unscored) + " unscored";
+    if (!options.compares_with_labels())
+        lines += ", " + std::to_string(report.scores.compared) + " compared" +
+                 (options.with.empty() ? "" : " with " + options.with);
+    lines += "\n\n" + text("%-30s %8s   %-18s %7s\n", "", "value", "95 % interval", "n");
     for (const Metric& metric : report.scores.metrics) lines += metric_line(metric);
     if (find_metric(report.scores.metrics, "win_rate"))
         lines += "win rates are those of " + harmless(report.contestants.first) + " over " +
@@ -131,6 +138,7 @@ Json to_json(const Options& options, const Report& report) {
               {"against", options.scoring.against.empty() ? Json() : Json(options.scoring.against)},
               {"scored", counts.scored},
               {"unscored", counts.unscored},
+              {"compared", report.scores.compared},
               {"metrics", assay::to_json(report.scores.metrics)}};
     Json& groups = json["groups"] = Json::object();
     for (const auto& [group, metrics] : report.scores.groups)
@@ -154,15 +162,19 @@ int run(const Options& options) {
         require_verdicts(results, options.results);
         require_verdicts(others, options.with);
     }
-    const Report report{
+    Report report{
         .counts = count_verdicts(results),
         .contestants = contestants(results),
         .scores = score(results, options.scoring,
                         options.with.empty() ? std::nullopt : std::optional(std::span(others)))};
+    if (!options.compares_with_labels()) {
+        report.counts.labels.clear();
+        report.counts.confusion.clear();
+    }
     const std::string shown =
         options.json
             ? to_json(options, report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-            : table(report);
+            : table(options, report);
     std::fputs(shown.c_str(), stdout);
     require(options.bounds, report.scores.metrics);
     return exit_code::done;
@@ -216,7 +228,8 @@ const Command score_command{
         "numbers or words; a column is a field of a record, or a path such as orders.ab.p_a. "
         "Intervals are 95 % of a bootstrap over items. Unscored items count in unscored_share "
         "alone.\n"
-        "In JSON: scored, unscored, metrics: {NAME: {value, low, high, n}}, groups: {GROUP: "
+        "In JSON: scored, unscored, compared, metrics: {NAME: {value, low, high, n}}, groups: "
+        "{GROUP: "
         "{NAME: ...}}, win_rates_of, verdicts, labels, confusion: {LABEL: {VERDICT: count}}, "
         "inconsistent: [id]; a figure that is not defined is null. docs/statistics.md says how "
         "each is computed.",

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "grader/rated.h"
 #include "grader/report/measures.h"
 #include "grader/report/sections.h"
 #include "grader/verdict.h"
@@ -17,11 +18,17 @@ double on_grid(double value) { return std::round(value / grid) * grid; }
 
 std::optional<Chart> scatter(Runs runs, const Run& run, const Graded& graded) {
     std::map<std::pair<double, double>, std::size_t> cells;
-    double low = 1, high = 5;
+    double lowest = 1, highest = 5;  // of the scale
+    double low = lowest, high = highest;
     for (const Result* result : graded.results) {
         const auto label = result->label ? result->label->mean() : std::nullopt;
         if (!label) continue;
-        ++cells[{on_grid(*label), on_grid(expected(*result))}];
+        const double value = expected_on_scale(*result).value_or(score_on_scale(*result));
+        if (cells.empty() && result->scale) {
+            low = lowest = result->scale->values.front();
+            high = highest = result->scale->values.back();
+        }
+        ++cells[{on_grid(*label), on_grid(value)}];
         low = std::min(low, *label);
         high = std::max(high, *label);
     }
@@ -29,9 +36,9 @@ std::optional<Chart> scatter(Runs runs, const Run& run, const Graded& graded) {
     Points points{.x_title = "Label",
                   .y_title = "Expected score",
                   .x_range = {low, high},
-                  .y_range = {1, 5},
+                  .y_range = {lowest, highest},
                   .points = {},
-                  .diagonal = low == 1 && high == 5};
+                  .diagonal = low == lowest && high == highest};
     for (const auto& [cell, count] : cells)
         points.points.push_back({cell.first, {.value = cell.second, .n = count}});
     return Chart{"scatter", title_of("Expected score and label", runs, run), std::move(points)};

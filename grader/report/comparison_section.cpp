@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
 
 #include "grader/report/sections.h"
 #include "grader/verdict.h"
@@ -19,15 +18,13 @@ struct Both {
 };
 
 std::vector<Both> both_graded(Runs runs) {
-    std::unordered_map<std::string_view, const Result*> seconds;
-    for (const Result& result : runs[1].results) seconds.emplace(result.id, &result);
+    const SameItems seconds(runs[1].results);
     std::vector<Both> all;
     for (std::size_t row = 0; row < runs[0].results.size(); ++row) {
         const Result& first = runs[0].results[row];
-        const auto second = seconds.find(first.id);
-        if (second != seconds.end() && first.scored() && second->second->scored() &&
-            first.mode == second->second->mode)
-            all.push_back({row, &first, second->second});
+        const Result* second = seconds.of(first);
+        if (second && first.scored() && second->scored() && first.mode == second->mode)
+            all.push_back({row, &first, second});
     }
     return all;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "grader/rated.h"
 #include "grader/report/measures.h"
 #include "grader/report/sections.h"
 #include "grader/statistics/reliability.h"
@@ -39,9 +40,9 @@ Verdicts labelled_verdicts(const Run& run,
                            std::optional<double> (*confidence_of)(const Result& result)) {
     Verdicts verdicts;
     for (const Result& result : run.results) {
-        const auto confidence = confidence_of(result);
         const auto right = agrees(result);
-        if (!confidence || !right) continue;
+        const auto confidence = right ? confidence_of(result) : std::nullopt;
+        if (!confidence) continue;
         verdicts.confidence.push_back(*confidence);
         verdicts.correct.push_back(*right ? 1 : 0);
     }
@@ -54,8 +55,12 @@ struct Curve {
 };
 constexpr Curve curves[]{
     {"calibration", "Calibration",
-     [](const Result& result) { return result.number("confidence"); }},
+     [](const Result& result) {
+         return result.mode == Mode::absolute ? confidence_on_scale(result)
+                                              : result.number("confidence");
+     }},
     {"calibrated", "After calibration", [](const Result& result) {
+         if (result.scale) return std::optional<double>();
          return result.number("calibrated.probs." + std::string(1, result.facts.verdict));
      }}};
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <unordered_map>
 
 namespace assay::report {
 namespace {
@@ -163,15 +162,12 @@ const std::vector<Field>& row_fields() {
 }  // namespace
 
 Json rows(const Run& run, const Run* other, const GradedItems& items) {
-    std::unordered_map<std::string_view, const Result*> others;
-    if (other)
-        for (const Result& result : other->results) others.emplace(result.id, &result);
+    const SameItems others(other ? std::span<const Result>(other->results)
+                                 : std::span<const Result>());
     Json fields = Json::array(), list = Json::array();
     for (const Field& field : row_fields()) fields.push_back(field.name);
     for (const Result& result : run.results) {
-        const auto found = others.find(result.id);
-        const Source source{result, found == others.end() ? nullptr : found->second,
-                            items.of(result)};
+        const Source source{result, others.of(result), items.of(result)};
         Json::array_t row;
         for (const Field& field : row_fields()) row.push_back(field.value(source));
         while (row.back().is_null()) row.pop_back();

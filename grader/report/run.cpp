@@ -1,11 +1,12 @@
 #include "grader/report/run.h"
 
+#include "grader/rated.h"
 #include "grader/statistics/intervals.h"
 #include "grader/statistics/values.h"
 
 namespace assay::report {
 Run make_run(const std::string& name, std::vector<Result> results) {
-    Scores scores = score(results, {.column = {}, .against = {}, .by = "group"});
+    Scores scores = score(results, {.by = "group", .group_intervals = false});
     VerdictCounts counts = count_verdicts(results);
     return {name, std::move(results), std::move(scores), std::move(counts)};
 }
@@ -32,9 +33,15 @@ std::optional<double> calibrated(const Result& result) {
 }
 
 std::optional<bool> agrees(const Result& result) {
-    const auto label = result.label ? symbol_of(*result.label) : std::nullopt;
-    if (!label || *label == '=' || !result.scored()) return std::nullopt;
-    return *label == result.facts.verdict;
+    if (!result.label || !result.scored()) return std::nullopt;
+    if (result.mode == Mode::relative) {
+        const auto preferred = result.label->preferred;
+        if (!preferred || *preferred == '=') return std::nullopt;
+        return *preferred == result.facts.verdict;
+    }
+    const auto mean = result.label->mean();
+    const auto rating = mean ? rating_of(result, *mean) : std::nullopt;
+    return rating ? std::optional(*rating == score_on_scale(result)) : std::nullopt;
 }
 
 std::optional<double> milliseconds(const Result& result) {

@@ -41,6 +41,27 @@ TEST(ScoreCommand, ComparesTwoFiles) {
     EXPECT_EQ(nlohmann::json::parse(ran.output)["metrics"]["accuracy"]["n"], 1);
 }
 
+// Labels have nothing to do with two files, or with two columns.
+TEST(ScoreCommand, CountsLabelsOnlyWhereItComparesWithThem) {
+    const TemporaryFolder folder;
+    const auto one = folder.write("one.jsonl", records);
+    EXPECT_NE(run_assay({"score", one}).output.find("label \\ verdict"), std::string::npos);
+    const Ran table = run_assay({"score", one, "--with", one});
+    EXPECT_EQ(table.exit_code, 0) << table.errors;
+    EXPECT_EQ(table.output.find("label \\ verdict"), std::string::npos) << table.output;
+    EXPECT_NE(table.output.find("3 scored, 1 unscored, 3 compared with " + one.string()),
+              std::string::npos)
+        << table.output;
+    const auto json = nlohmann::json::parse(
+        run_assay({"score", one, "--column", "score", "--against", "label", "--json"}).output);
+    EXPECT_TRUE(json["confusion"].empty());
+    EXPECT_EQ(json["compared"], 4);
+    const auto empty = folder.write("empty.jsonl", "");
+    const Ran nothing = run_assay({"score", one, "--with", empty});
+    EXPECT_EQ(nothing.exit_code, 1);
+    EXPECT_TRUE(nothing.errors.starts_with("assay: no record of the one file")) << nothing.errors;
+}
+
 struct Bounded {
     std::vector<std::string> flags;
     int exit_code;

@@ -103,6 +103,18 @@ TEST(Calibration, FoldsDependOnTheSeedAlone) {
               figure(*calibrate(results, other).absolute, "mse").after);
 }
 
+TEST(Calibration, RefusesAnotherScale) {
+    std::istringstream lines(
+        R"({"id":1,"score":4,"probs":{"1":0,"2":0,"3":0,"4":1,"5":0},"label":1,"scale":{"name":"binary"}})");
+    try {
+        calibrate(read_results(lines, "x"), {});
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_STREQ(error.what(),
+                     "line 1: is on the scale binary, scores of 1 to 5 are calibrated");
+    }
+}
+
 TEST(Calibration, RefusesWhatItCannotFit) {
     EXPECT_THROW(calibrate(overconfident_pairs(9), {}), Error);
     EXPECT_THROW(calibrate(overconfident_pairs(30), {.label = "label.human"}), Error);

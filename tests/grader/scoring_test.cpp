@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "grader/bounds.h"
+#include "grader/rated.h"
 #include "grader/statistics/correlation.h"
 #include "grader/verdict_counts.h"
 #include "runtime/error.h"
@@ -157,6 +159,100 @@ TEST(Scoring, ComparesTwoFilesById) {
     EXPECT_EQ(count(metrics, "mae"), 2u);
 }
 
+TEST(Scoring, FindsEachItemInTheSameFileAgain) {
+    // Items that stand twice, a text that looks like a number, and one item with another content.
+    const auto results =
+        results_of(R"({"id":1,"item_hash":"a","score":4})"
+                   "\n"
+                   R"({"id":1,"item_hash":"b","score":2,"warnings":["duplicate_id"]})"
+                   "\n"
+                   R"({"id":"1","item_hash":"c","score":5})"
+                   "\n");
+    ASSERT_EQ(results.size(), 3u);
+    EXPECT_EQ(value(score(results, without_intervals(), results).metrics, "accuracy"), 1);
+}
+
+TEST(Scoring, SaysWhenThereIsNothingToCompare) {
+    const auto error = [](const ScoringOptions& options,
+                          std::optional<std::vector<Result>> others = {}) -> std::string {
+        try {
+            score(results_of(scores), options,
+                  others ? std::optional(std::span<const Result>(*others)) : std::nullopt);
+        } catch (const Error& thrown) {
+            return thrown.what();
+        }
+        return "";
+    };
+    ScoringOptions options = without_intervals();
+    options.against = "label.nobody";
+    EXPECT_EQ(error(options), "no record has label.nobody");
+    EXPECT_NE(error(without_intervals(), results_of("")), "");
+    EXPECT_NE(error(without_intervals(), results_of(R"({"id":"1","score":4})")), "");
+    const auto one = results_of(R"({"id":1,"score":4})");
+    EXPECT_EQ(score(results_of(scores), without_intervals(), one).compared, 1u);
+}
+
+// "unscored" is where the column is empty: records of other programs have no verdict.
+TEST(Scoring, CountsEmptyCellsOfAColumn) {
+    ScoringOptions options = without_intervals();
+    options.column = "a";
+    options.against = "b";
+    const auto metrics = score(results_of("{\"a\":1,\"b\":2}\n{\"a\":3,\"b\":2}\n"
+                                          "{\"a\":3,\"b\":1}\n{\"b\":1}\n"),
+                               options)
+                             .metrics;
+    EXPECT_EQ(value(metrics, "unscored_share"), 0.25);
+}
+
+// Labels of records on another scale are on that scale too.
+TEST(Scoring, ComparesOnTheScaleOfTheRecords) {
+    const auto record = [](int id, int own, const char* verdict, double passes, int label) {
+        return R"({"id":)" + std::to_string(id) + R"(,"mode":"absolute","score":)" +
+               std::to_string(own) +
+               R"(,"expected_score":4.5,"confidence":0.5,"probs":{"1":0,"2":0,"3":)" +
+               std::to_string(1 - passes) + R"(,"4":)" + std::to_string(passes / 2) + R"(,"5":)" +
+               std::to_string(passes / 2) +
+               R"(},"scale":{"name":"pass-fail","pass_at":4,"value":)" + std::to_string(passes) +
+               R"(,"verdict":")" + verdict + R"(","trained":false},"label":)" +
+               std::to_string(label) + "}\n";
+    };
+    const auto results = results_of(record(1, 5, "pass", 0.75, 1) + record(2, 4, "pass", 0.75, 0) +
+                                    record(3, 3, "fail", 0.25, 0) + record(4, 3, "fail", 0.25, 0));
+    const auto metrics = score(results, without_intervals()).metrics;
+    EXPECT_EQ(value(metrics, "accuracy"), 0.75);
+    EXPECT_EQ(value(metrics, "mae"), 0.25);
+    EXPECT_EQ(value(metrics, "expected_mae"), 0.375);  // of 0.25, 0.75, 0.25 and 0.25
+    EXPECT_EQ(value(metrics, "ece"), 0);               // 0.75 likely, and right in three of four
+    const VerdictCounts counts = count_verdicts(results);
+    EXPECT_TRUE(counts.confusion.empty());  // "1" and "0" are no scores of 1 to 5
+    EXPECT_EQ(counts.verdicts.at('3'), 2u);
+}
+
+TEST(Scoring, RatesLabelsByTheNearestValue) {
+    const auto rating = [](const char* scale, double label) {
+        return rating_of(
+            results_of(R"({"score":4,"scale":{"name":")" + std::string(scale) + "\"}}")[0], label);
+    };
+    EXPECT_EQ(rating("1-10", 8.9), 10);
+    EXPECT_EQ(rating("1-10", 8.8), 7.75);
+    EXPECT_EQ(rating("1-3", 2.5), 3);
+    EXPECT_EQ(rating("1-3", 3.1), std::nullopt);
+    EXPECT_EQ(rating("binary", 0.5), 1);
+    const auto own = results_of(R"({"score":4})");
+    EXPECT_EQ(rating_of(own[0], 2.5), 3);  // halves upwards
+    EXPECT_EQ(rating_of(own[0], 2.49), 2);
+    EXPECT_EQ(rating_of(own[0], 0.9), std::nullopt);
+}
+
+TEST(Scoring, LeavesGroupsWithoutIntervalsWhereNoneAreAskedFor) {
+    ScoringOptions options;
+    options.by = "group";
+    options.group_intervals = false;
+    const Scores scored = score(results_of(scores), options);
+    EXPECT_FALSE(find_metric(scored.groups[0].metrics, "mae")->low);
+    EXPECT_TRUE(find_metric(scored.metrics, "mae")->low);
+}
+
 TEST(Scoring, GivesIntervals) {
     std::string many;
     for (int i = 0; i < 100; ++i)
@@ -190,17 +286,23 @@ TEST(Scoring, CountsVerdictsAndLabels) {
 TEST(Bounds, AreReadAndChecked) {
     const Bound bound = parse_bound("pearson=0.5");
     EXPECT_EQ(bound.metric, "pearson");
-    EXPECT_EQ(bound.least, 0.5);
+    EXPECT_EQ(bound.value, 0.5);
     for (const char* wrong : {"pearson", "=1", "x=", "x=1y", "x=nan", ""})
         EXPECT_THROW(parse_bound(wrong), std::runtime_error) << wrong;
 
     const std::vector<Metric> metrics{{.name = "pearson", .value = 0.4},
                                       {.name = "ece"},
+                                      {.name = "mae", .value = std::nan("")},
                                       {.name = "unscored_share", .value = 0.1}};
     const auto missed = [&](const Bounds& bounds) { return bounds.missed(metrics).value_or(""); };
     EXPECT_EQ(missed({.least = {bound}}), "pearson is 0.4, at least 0.5 expected");
     EXPECT_EQ(missed({.least = {{"pearson", 0.4}}}), "");
     EXPECT_EQ(missed({.least = {{"ece", 0}}}), "ece is not defined, at least 0 expected");
+    EXPECT_EQ(missed({.least = {{"mae", 0}}}), "mae is nan, at least 0 expected");
+    EXPECT_EQ(missed({.most = {{"mae", 1}}}), "mae is nan, at most 1 expected");
+    EXPECT_EQ(missed({.most = {{"pearson", 0.3}}}), "pearson is 0.4, at most 0.3 expected");
+    EXPECT_EQ(missed({.most = {{"pearson", 0.4}}}), "");
+    EXPECT_EQ(missed({.most = {{"ece", 1}}}), "ece is not defined, at most 1 expected");
     EXPECT_THROW(missed({.least = {{"nosuch", 0}}}), Error);
     EXPECT_EQ(missed({.most_unscored = 0.05}), "unscored_share is 0.1, at most 0.05 expected");
     EXPECT_EQ(missed({.most_unscored = 0.1}), "");

@@ -111,22 +111,24 @@ TEST(ReportSections, ShowWhetherConfidenceIsEarned) {
     EXPECT_EQ(chart_in<Bars>(section, "confidence_histogram").series[0].values[7], 4);
 }
 
-TEST(ReportSections, ShowWhatCalibrationAndScaleSay) {
+// The value of a field of the last of the rows.
+nlohmann::ordered_json last(const Run& run, const char* name) {
+    const auto json = rows(run, nullptr, {});
+    const auto field = std::ranges::find(json["fields"], name) - json["fields"].begin();
+    return json["rows"].back()[static_cast<std::size_t>(field)];
+}
+
+TEST(ReportSections, ShowWhatCalibrationSays) {
     std::string lines;
     for (int i = 0; i < 4; ++i)
         lines +=
             R"({"id":)" + std::to_string(i) +
             R"(,"mode":"absolute","score":4,"expected_score":3.5,"confidence":0.9,"label":)" +
             std::string(i == 0 ? "4" : "2") +
-            R"(,"calibrated":{"score":2.75,"probs":{"1":0,"2":0.5,"3":0.25,"4":0.25,"5":0}},)" +
-            R"("scale":{"name":"pass-fail","pass_at":4,"value":0.9,"verdict":")" +
-            std::string(i < 3 ? "pass" : "fail") + "\"}}\n";
+            R"(,"calibrated":{"score":2.75,"probs":{"1":0,"2":0.5,"3":0.25,"4":0.25,"5":0}}})" +
+            "\n";
     const auto run = run_of("scores", lines);
-    const Section overview = overview_section({&run, 1});
-    EXPECT_EQ(figure_in(overview, "mean_calibrated_score").value, 2.75);
-    const auto scale = chart_in<Bars>(overview, "scale");
-    EXPECT_EQ(scale.categories, (std::vector<std::string>{"fail", "pass"}));
-    EXPECT_EQ(scale.series[0].values, (std::vector<double>{0.25, 0.75}));
+    EXPECT_EQ(figure_in(overview_section({&run, 1}), "mean_calibrated_score").value, 2.75);
     const Section confidence = confidence_section({&run, 1});
     EXPECT_NEAR(*figure_in(confidence, "ece").value, 0.65, 1e-12);
     EXPECT_EQ(figure_in(confidence, "calibrated_ece").value, 0);
@@ -134,15 +136,29 @@ TEST(ReportSections, ShowWhatCalibrationAndScaleSay) {
     ASSERT_EQ(curve.points.size(), 1u);
     EXPECT_EQ(curve.points[0].x, 0.25);
     EXPECT_EQ(curve.points[0].y.value, 0.25);
-    const auto agreement = agreement_section({&run, 1});
-    EXPECT_EQ(figure_in(agreement, "calibrated_mae").value, 0.875);  // (1.25 + 3 x 0.75) / 4
-    const auto json = rows(run, nullptr, {});
-    const auto field = [&](const char* name) {
-        return static_cast<std::size_t>(std::ranges::find(json["fields"], name) -
-                                        json["fields"].begin());
-    };
-    EXPECT_EQ(json["rows"][3][field("calibrated")], 2.75);
-    EXPECT_EQ(json["rows"][3][field("scale")], "fail");
+    // 1.25 once and 0.75 three times.
+    EXPECT_EQ(figure_in(agreement_section({&run, 1}), "calibrated_mae").value, 0.875);
+    EXPECT_EQ(last(run, "calibrated"), 2.75);
+}
+
+TEST(ReportSections, ShowWhatVerdictsAreOnAnotherScale) {
+    std::string lines;
+    for (int i = 0; i < 4; ++i)
+        lines += R"({"id":)" + std::to_string(i) + R"(,"mode":"absolute","score":)" +
+                 std::string(i < 3 ? "5" : "1") +
+                 R"(,"label":1,"scale":{"name":"pass-fail","pass_at":4,"value":0.75,"verdict":")" +
+                 std::string(i < 3 ? "pass" : "fail") + "\"}}\n";
+    const auto run = run_of("scores", lines);
+    const auto scale = chart_in<Bars>(overview_section({&run, 1}), "scale");
+    EXPECT_EQ(scale.categories, (std::vector<std::string>{"fail", "pass"}));
+    EXPECT_EQ(scale.series[0].values, (std::vector<double>{0.25, 0.75}));
+    EXPECT_EQ(last(run, "scale"), "fail");
+    EXPECT_EQ(agrees(run.results[0]), true);
+    EXPECT_EQ(agrees(run.results[3]), false);
+    const auto scatter = chart_in<Points>(agreement_section({&run, 1}), "scatter");
+    EXPECT_EQ(scatter.y_range, (std::array{0.0, 1.0}));
+    ASSERT_EQ(scatter.points.size(), 1u);
+    EXPECT_NEAR(*scatter.points[0].y.value, 0.8, 1e-12);  // on a grid of 0.1
 }
 
 TEST(ReportSections, ListItemsByTheirRows) {
