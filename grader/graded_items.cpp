@@ -15,9 +15,8 @@ void GradedItems::add(Item item) {
 const Item* GradedItems::of(const Result& result) const {
     const auto [first, end] = items_.equal_range(result.id);
     if (first == end) return nullptr;
-    const std::string_view hash = result.text("item_hash");
     const auto same = std::find_if(first, end, [&](const auto& entry) {
-        return std::next(first) == end || item_hash(entry.second) == hash;
+        return std::next(first) == end || item_hash(entry.second) == result.item_hash;
     });
     return &(same == end ? first : same)->second;
 }

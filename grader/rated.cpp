@@ -30,9 +30,10 @@ std::optional<double> expected_on_scale(const Result& result) {
 std::optional<double> confidence_on_scale(const Result& result) {
     if (!result.scale) return result.number("confidence");
     const double score = score_on_scale(result);
+    const std::string path = result.find("calibrated.probs") ? "calibrated.probs." : "probs.";
     double sum = 0;
     for (std::size_t i = 0; i < own_values.size(); ++i) {
-        const auto p = result.number("probs." + std::to_string(i + 1));
+        const auto p = result.number(path + std::to_string(i + 1));
         if (!p) return std::nullopt;
         if (values_of(result)[i] == score) sum += *p;
     }

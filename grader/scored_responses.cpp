@@ -30,8 +30,8 @@ std::optional<double> number_in(const Result& record, const std::string& column)
 // The item that the record was made of: with the same content, if the record tells that.
 const Item* item_of(const Result& record, const GradedItems& items) {
     const Item* item = items.of(record);
-    const std::string_view hash = record.text("item_hash");
-    return item && (hash.empty() || item_hash(*item) == hash) ? item : nullptr;
+    const bool is_known = item && !record.item_hash.empty();
+    return is_known && item_hash(*item) != record.item_hash ? nullptr : item;
 }
 
 }  // namespace

@@ -134,7 +134,7 @@ class Records {
 public:
     explicit Records(const std::string& path) : results_(read_results(path)) {
         for (const Result& result : results_)
-            by_item_.emplace(result.id + " " + std::string(result.text("item_hash")), &result);
+            by_item_.emplace(result.id + " " + result.item_hash, &result);
     }
 
     // nullptr: there is none with a verdict

@@ -20,6 +20,7 @@
 #include "grader/cli/run_header.h"
 #include "grader/cli/terminal.h"
 #include "grader/datasets/open.h"
+#include "grader/journal.h"
 #include "grader/ranking/comparisons.h"
 #include "grader/ranking/ranking.h"
 #include "grader/results.h"
@@ -130,11 +131,8 @@ int tell_unknown(const Ranking& ranking, const RankOptions& options) {
 // Of the bootstrap. Without a judge it is that of the run that made the records, unless another is
 // asked for; records that were put together by hand may not tell.
 std::uint64_t seed_of(const RankOptions& options) {
-    if (options.records.empty() || options.seed_given || !can_be_read_twice(options.records))
+    if (options.records.empty() || options.seed_given || !is_journal(options.records))
         return options.grade.seed;
-    std::string line;
-    std::getline(open_file(options.records), line);
-    if (!line.starts_with(R"({"assay":)")) return options.grade.seed;
     return RunHeader(options.records).value("seed", options.grade.seed);
 }
 
