@@ -54,24 +54,28 @@ int list(const bench::Selection& selection) {
 
 void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) {
     command
-        .add_option("--filter", options.filters,
-                    "Which cases, by words that must all hold: names of operations, models, parts "
-                    "and formats (NAME,NAME for either, or how they begin), rows=1..8,512, keys=4096, "
-                    "kv=q8_0. What no word speaks of stays as usual. Several filters add up")
+        .add_option(
+            "--filter", options.filters,
+            "Which cases, by words that must all hold: names of operations, models, parts "
+            "and formats (NAME,NAME for either, or how they begin), rows=1..8,512, keys=4096, "
+            "kv=q8_0. What no word speaks of stays as usual. Several filters add up")
         ->type_name("WORDS");
-    command.add_flag("--all", options.all, "All cases that the filter leaves open, not the usual ones");
+    command.add_flag("--all", options.all,
+                     "All cases that the filter leaves open, not the usual ones");
     command.add_flag("--quick", options.run.quick, "Few cases and samples: a few seconds");
     command.add_flag("--check", options.run.check_only, "Compare the answers only, time nothing");
     command.add_flag("--list", options.list, "List the cases and run none");
     command
-        .add_option("--samples", options.run.measure.samples, "Times each case is measured, cold and warm")
+        .add_option("--samples", options.run.measure.samples,
+                    "Times each case is measured, cold and warm")
         ->check(integer_between(1, 1 << 16))
         ->capture_default_str()
         ->type_name("NUMBER");
     command
-        .add_option("--seconds", options.run.measure.most_seconds,
-                    "GPU time a case may take for its cold and for its warm samples; fewer are taken "
-                    "where they would take longer")
+        .add_option(
+            "--seconds", options.run.measure.most_seconds,
+            "GPU time a case may take for its cold and for its warm samples; fewer are taken "
+            "where they would take longer")
         ->check(number_from(0))
         ->capture_default_str()
         ->type_name("SECONDS");
@@ -81,17 +85,17 @@ void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) 
         ->type_name("DEVICE");
     command.add_option("--json", options.json, "Write the results as JSON; -: to standard output")
         ->type_name("FILE");
-    command
-        .add_option("--csv", options.csv, "Write the results as a table for spreadsheets")
+    command.add_option("--csv", options.csv, "Write the results as a table for spreadsheets")
         ->type_name("FILE");
     command
         .add_option("--html", options.html,
                     "Write a page with a roofline plot, which loads nothing from anywhere")
         ->type_name("FILE");
     command
-        .add_option("--compare", options.compare,
-                    "What an earlier run wrote with --json: show how the times have changed, and which "
-                    "changes are beyond noise")
+        .add_option(
+            "--compare", options.compare,
+            "What an earlier run wrote with --json: show how the times have changed, and which "
+            "changes are beyond noise")
         ->type_name("FILE");
     add_quiet_flag(command, options.quiet);
 }
@@ -105,9 +109,9 @@ int bench_kernels(BenchKernelsOptions options) {
     if (options.list) return list(selection);
 
     const bool table = options.json != "-";
-    const auto json = table ? report_file(options.json, {}) : std::nullopt,
-               csv = report_file(options.csv, {options.json}),
-               html = report_file(options.html, {options.json, options.csv});
+    auto json = table ? report_file(options.json, {}) : std::nullopt,
+         csv = report_file(options.csv, {options.json}),
+         html = report_file(options.html, {options.json, options.csv});
     const auto earlier = read_earlier(options.compare);
     Progress progress(options.quiet);
     const bench::Listener listener{
@@ -118,19 +122,19 @@ int bench_kernels(BenchKernelsOptions options) {
             },
         .on_case =
             [&](const bench::Case& c, std::size_t number) {
-                progress.update(static_cast<double>(number) /
-                                    static_cast<double>(selection.cases.size()),
-                                c.name());
+                progress.update(
+                    static_cast<double>(number) / static_cast<double>(selection.cases.size()),
+                    c.name());
             },
         .on_result =
             [&](const bench::Result& result) {
                 progress.clear();
                 if (table) print(bench::table_row(result));
             }};
-    const bench::Report report =
-        bench::run(device, selection, options.run,
-                   {.version = ASSAY_VERSION, .date = now(), .selection = selection_text(selection)},
-                   listener);
+    const bench::Report report = bench::run(
+        device, selection, options.run,
+        {.version = ASSAY_VERSION, .date = now(), .selection = selection_text(selection)},
+        listener);
     progress.clear();
     auto document = bench::to_json(report);
     if (earlier) document["comparison"] = bench::comparison_json(report, *earlier);
