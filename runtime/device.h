@@ -1,13 +1,13 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "runtime/tiers.h"
 #include "runtime/vk/kernel.h"
 
 namespace assay {
@@ -31,7 +31,10 @@ struct DeviceInfo {
     bool is_cpu = false;                // a CPU implementation such as lavapipe
     bool unified_memory = false;        // the host reaches all device memory
     std::vector<std::string> missing;   // required features it lacks; empty if Assay can use it
-    std::map<std::string, bool> tiers;  // optional abilities by name, and whether it has them
+    TierStates tiers;
+    std::vector<MatrixShape> matrix_shapes;  // of cooperative matrices
+
+    const TierState& tier(Tier t) const { return tiers.at(static_cast<std::size_t>(t)); }
 };
 
 // Every Vulkan device, usable or not, the fastest usable one first.
@@ -46,6 +49,7 @@ struct DeviceOptions {
     std::uint32_t subgroup_size =
         0;  // force one, where the device offers a range; 0: the device's own
     std::filesystem::path pipeline_cache_folder{};  // empty: compiled pipelines are not kept
+    std::vector<Tier> disabled{};                   // go without these
 };
 
 // An opened Vulkan device with its queue, memory and pipelines. Outlives all that is made from it.
@@ -58,6 +62,9 @@ public:
     Device& operator=(const Device&) = delete;
 
     const DeviceInfo& info() const;
+    // Whether kernels may use a tier. The first call tries it on a product whose exact answer is
+    // known; one that fails is off from then on, and its state says what was found.
+    bool has(Tier tier);
     std::uint64_t free_bytes() const;       // device-local memory the driver still offers
     double compile_seconds() const;         // spent building pipelines so far
     std::uint64_t allocated_bytes() const;  // device memory held now
@@ -75,6 +82,7 @@ public:
 private:
     std::unique_ptr<vk::Context> context_;
     std::unique_ptr<Buffer> codebooks_;
+    std::array<bool, tier_count> proven_{};
 };
 
 // The user's cache folder for Assay: $XDG_CACHE_HOME/assay or ~/.cache/assay.

@@ -1,4 +1,7 @@
 #pragma once
+#include <array>
+#include <string_view>
+
 #include "runtime/cache.h"
 #include "runtime/stream.h"
 
@@ -11,9 +14,21 @@ Tensor gather(Stream&, const Tensor& x, const Tensor& rows);                // x
 Tensor rmsnorm(Stream&, const Tensor& x, const Tensor& weight, float eps);  // x / rms(x) * weight
 Tensor silu_mul(Stream&, const Tensor& gate, const Tensor& up);             // silu(gate) * up
 
-// How a matrix product is computed. `automatic` chooses by device and number of rows.
-enum class MatmulPath : std::uint8_t { automatic, direct, skinny, tiled };
-MatmulPath matmul_path(const DeviceInfo&, std::uint32_t rows);  // what `automatic` chooses
+// How a matrix product is computed. `automatic` chooses by device, format and number of rows.
+enum class MatmulPath : std::uint8_t {
+    automatic,
+    direct,   // registers only, for CPU implementations
+    skinny,   // few rows, bound by reading the weight
+    tiled,    // many rows, by way of shared memory
+    coopmat,  // cooperative matrices; both operands are rounded to halves (Tier::coopmat)
+};
+inline constexpr std::array matmul_path_names{"automatic", "direct", "skinny", "tiled", "coopmat"};
+// What `automatic` chooses, and why.
+struct MatmulChoice {
+    MatmulPath path;
+    std::string_view reason;
+};
+MatmulChoice matmul_choice(const DeviceInfo&, Format, std::uint32_t rows);
 Tensor matmul(Stream&, const Weight& w, const Tensor& x,
               MatmulPath = MatmulPath::automatic);  // x w^T
 void matmul_add(Stream&, const Weight& w, const Tensor& x, const Tensor& y,

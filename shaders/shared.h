@@ -11,6 +11,7 @@ namespace assay::shader {
 using uint = std::uint32_t;
 struct vec2;          // these are only pointed to
 struct vec4;
+struct uvec4;
 struct CacheElement;  // what the KV cache holds, see attention/cache.glsl
 struct CacheQuad;     // four of them
 
@@ -60,6 +61,7 @@ POINTER(uint, 4)
 POINTER(float, 4)
 POINTER(vec2, 8)
 POINTER(vec4, 16)
+POINTER(uvec4, 16)
 #endif
 
 SHARED_BEGIN

@@ -74,7 +74,7 @@ Json to_json(const Result& result) {
 
 Json tiers_json(const DeviceInfo& device) {
     Json tiers = Json::object();
-    for (const auto& [tier, on] : device.tiers) tiers[tier] = on;
+    for (std::size_t i = 0; i < tier_count; ++i) tiers[tier_names[i]] = device.tiers[i].on;
     return tiers;
 }
 

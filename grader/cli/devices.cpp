@@ -25,15 +25,12 @@ struct PathRange {
 
 constexpr std::uint32_t most_rows = 1024;  // beyond it nothing changes
 
-std::string name(ops::MatmulPath path) {
-    constexpr std::array names{"automatic", "direct", "skinny", "tiled"};
-    return names.at(static_cast<std::size_t>(path));
-}
-
+// Of quantised weights.
 std::vector<PathRange> matmul_paths(const DeviceInfo& device) {
     std::vector<PathRange> ranges;
     for (std::uint32_t rows = 1; rows <= most_rows; ++rows) {
-        const std::string path = name(ops::matmul_path(device, rows));
+        const std::string path = ops::matmul_path_names.at(
+            static_cast<std::size_t>(ops::matmul_choice(device, Format::q8_0, rows).path));
         if (ranges.empty() || ranges.back().path != path) ranges.push_back({path, rows, rows});
         ranges.back().last = rows;
     }
@@ -61,11 +58,28 @@ std::string join(const std::vector<std::string>& words) {
     return line.empty() ? "none" : line;
 }
 
-std::vector<std::string> tiers_with(const DeviceInfo& device, bool wanted) {
+std::vector<std::string> tiers_on(const DeviceInfo& device) {
     std::vector<std::string> names;
-    for (const auto& [tier, has] : device.tiers)
-        if (has == wanted) names.push_back(tier);
+    for (std::size_t i = 0; i < tier_count; ++i)
+        if (device.tiers[i].on) names.emplace_back(tier_names[i]);
     return names;
+}
+
+// "coopmat2: the device lacks cooperativeMatrixBlockLoads"
+std::vector<std::string> tiers_off(const DeviceInfo& device) {
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < tier_count; ++i)
+        if (!device.tiers[i].on) lines.push_back(tier_names[i] + (": " + device.tiers[i].note));
+    return lines;
+}
+
+// "8 x 8 x 8 (f16 to f32)"
+std::vector<std::string> shapes(const DeviceInfo& device) {
+    std::vector<std::string> lines;
+    for (const MatrixShape& s : device.matrix_shapes)
+        lines.push_back(std::to_string(s.rows) + " x " + std::to_string(s.columns) + " x " +
+                        std::to_string(s.depth) + " (" + s.operands + " to " + s.sums + ")");
+    return lines;
 }
 
 Json to_json(const DeviceInfo& device) {
@@ -74,6 +88,11 @@ Json to_json(const DeviceInfo& device) {
         Json entry{{"path", range.path}, {"from_rows", range.first}};
         if (range.last < most_rows) entry["to_rows"] = range.last;
         paths.push_back(entry);
+    }
+    Json tiers = Json::object();
+    for (std::size_t i = 0; i < tier_count; ++i) {
+        tiers[tier_names[i]] = {{"on", device.tiers[i].on}};
+        if (!device.tiers[i].on) tiers[tier_names[i]]["note"] = device.tiers[i].note;
     }
     return {{"index", device.index},
             {"name", device.name},
@@ -86,7 +105,8 @@ Json to_json(const DeviceInfo& device) {
             {"subgroup_size", device.subgroup_size},
             {"max_workgroup_invocations", device.max_workgroup_invocations},
             {"shared_memory_bytes", device.shared_memory_bytes},
-            {"tiers", device.tiers},
+            {"tiers", tiers},
+            {"matrix_shapes", shapes(device)},
             {"usable", device.missing.empty()},
             {"missing", device.missing},
             {"matmul", paths}};
@@ -104,8 +124,9 @@ void print(const DeviceInfo& device) {
     row("subgroup", std::to_string(device.subgroup_size) + " invocations; workgroups up to " +
                         std::to_string(device.max_workgroup_invocations) + " with " +
                         bytes_text(device.shared_memory_bytes) + " shared memory");
-    row("tiers", join(tiers_with(device, true)));
-    row("without", join(tiers_with(device, false)));
+    row("tiers", join(tiers_on(device)));
+    for (const std::string& line : tiers_off(device)) row("", "without " + line);
+    if (!device.matrix_shapes.empty()) row("matrices", join(shapes(device)));
     row("matmul", text(matmul_paths(device)));
     row("usable", device.missing.empty() ? "yes" : "no: it lacks " + join(device.missing));
 }

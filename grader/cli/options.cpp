@@ -91,6 +91,18 @@ void add_device_options(CLI::App& command, RunOptions& options) {
         ->excludes(one)
         ->type_name("DEVICES");
     command
+        .add_option_function<std::vector<std::string>>(
+            "--disable",
+            [&options](const std::vector<std::string>& names) {
+                for (const std::string& name : names)
+                    options.disabled.push_back(*tier_from_name(name));
+            },
+            "Go without what the device may have, separated by commas: float16, dot, coopmat, "
+            "coopmat2 (`assay devices` lists them)")
+        ->delimiter(',')
+        ->check(one_of({tier_names.begin(), tier_names.end()}))
+        ->type_name("TIERS");
+    command
         .add_option_function<std::string>(
             "--experts-on",
             [&options](const std::string& where) { options.experts_on_host = where == "host"; },

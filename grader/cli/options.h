@@ -19,6 +19,7 @@ struct RunOptions {
     std::string model;
     std::string quantize, quantize_cache;  // "": the model as it is; the user's cache folder
     std::vector<std::string> devices;      // as --device takes them; none: the fastest
+    std::vector<Tier> disabled;            // go without these
     bool experts_on_host = false;
     std::uint32_t context = 0;  // 0: what the model takes, at most default_context
     // Texts written at once; 0: as many as suit the device, with what memory it has for them.
@@ -36,7 +37,7 @@ constexpr std::uint32_t most_tokens = 1 << 24;  // that an option takes
 
 // --model, required.
 CLI::Option* add_model_option(CLI::App& command, std::string& model);
-// --device, --devices and --experts-on.
+// --device, --devices, --disable and --experts-on.
 void add_device_options(CLI::App& command, RunOptions& options);
 void add_kv_option(CLI::App& command, Cache& kv);
 void add_context_option(CLI::App& command, std::uint32_t& context);

@@ -96,7 +96,8 @@ std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
             .select = name,
             .validation = ASSAY_VALIDATION,
             .pipeline_cache_folder =
-                options.keep_pipelines ? default_cache_folder() : std::filesystem::path()}));
+                options.keep_pipelines ? default_cache_folder() : std::filesystem::path(),
+            .disabled = options.disabled}));
     return devices;
 }
 

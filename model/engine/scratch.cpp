@@ -26,8 +26,15 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const
                               (experts != 0 ? 4 * routed * c.hidden_size + routing : 0);
     const std::uint64_t last =
         share.last(c) ? 4ull * options.sequences * (2ull * c.vocab_size + 2ull * c.hidden_size) : 0;
+    // Of the operand of one product, on devices with cooperative matrices.
+    const std::uint64_t halves =
+        device.is_cpu || !device.tier(Tier::coopmat).on
+            ? 0
+            : 2 * std::max(rows * std::max<std::uint64_t>(c.hidden_size, heads),
+                           routed * std::max(c.hidden_size, c.intermediate_size)) +
+                  4 * routed;
     constexpr std::uint64_t rounding = 32 * 256;
-    return 4 * rows * c.hidden_size + std::max(attention, ffn) + last + rounding;
+    return 4 * rows * c.hidden_size + std::max(attention, ffn) + halves + last + rounding;
 }
 
 // With experts a row meets only some of the weights, so more rows keep a GPU busy.

@@ -29,6 +29,8 @@ Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& 
     const std::uint32_t columns = routing.columns[product] * t.columns;
     const Tensor y =
         s.scratch(rows, epilogue == shader::epilogue_swiglu ? w.out_dim / 2 : w.out_dim);
+    auto scratch = s.scope();
+    const Halves halves = routing.path == MatmulPath::coopmat ? halve(s, x, routing) : Halves{};
     const double share = std::min(1.0, static_cast<double>(columns) / w.out_dim);
     const double weight_bytes = static_cast<double>(w.bytes()) * std::min(rows, experts);
     for (std::uint32_t column = 0; column < w.out_dim; column += columns)
@@ -36,6 +38,8 @@ Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& 
                    {.weight = w,
                     .codebook = {s.device().codebooks()},
                     .x = x,
+                    .halves = halves.values,
+                    .scales = halves.scales,
                     .y = y,
                     .tiles = routing.tiles,
                     .order = routing.order,
@@ -64,7 +68,7 @@ Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const Expert
     Routing r;
     r.chosen = s.scratch(tokens, top_k);
     r.weights = s.scratch(tokens, top_k);
-    r.path = choose_path(s, path, expert_rows);
+    r.path = choose_path(s, path, w.w1.first.format, expert_rows);
     r.expert_rows = expert_rows;
     constexpr std::uint32_t workgroup = 64;
     s.dispatch(kernels::route().specialize(workgroup),

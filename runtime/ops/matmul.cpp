@@ -11,8 +11,10 @@ constexpr std::uint32_t least_rows = 64;  // of a dispatch that is cut, or what 
 void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
          MatmulPath path) {
     if (x.rows() == 0) return;  // a step of which no logits are wanted
-    const Tiling t =
-        tiling(s, choose_path(s, path, x.rows()), w.format, Rows::all, x.rows(), w.out_dim);
+    path = choose_path(s, path, w.format, x.rows());
+    const Tiling t = tiling(s, path, w.format, Rows::all, x.rows(), w.out_dim);
+    auto scratch = s.scope();
+    const Halves halves = path == MatmulPath::coopmat ? halve(s, x) : Halves{};
     const double row_flops = 2.0 * w.in_dim * w.out_dim;
     const std::uint32_t cut_rows = least_rows / t.rows * t.rows;
     const std::uint32_t rows_at_once = pieces_at_once(s, row_flops * cut_rows) * cut_rows,
@@ -22,10 +24,14 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint
             const std::uint32_t rows = std::min(rows_at_once, x.rows() - row),
                                 columns = std::min(columns_at_once, w.out_dim - column);
             const Tensor x_part = x.slice(row, rows), y_part = y.slice(row, rows);
+            const Halves halves_part =
+                path == MatmulPath::coopmat ? halves.slice(row, rows) : Halves{};
             s.dispatch(t.kernel,
                        {.weight = w,
                         .codebook = {s.device().codebooks()},
                         .x = x_part,
+                        .halves = halves_part.values,
+                        .scales = halves_part.scales,
                         .y = y_part,
                         .tiles = {},
                         .order = {},

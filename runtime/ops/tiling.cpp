@@ -8,7 +8,9 @@ namespace {
 constexpr std::uint32_t tile = 64;  // as in tiled.comp
 constexpr std::uint32_t lanes =
     panel_rows / 2;  // invocations that share a panel, each with two rows of the weight
-constexpr std::uint32_t most_skinny_rows = 64;
+constexpr std::uint32_t most_skinny_rows = 64;  // that pay without matrices
+// A matrix has 8 or 16 rows at least, computed whether or not they are there.
+constexpr std::uint32_t most_rows_without_matrices = 8;
 
 // Rows of x that one invocation serves. Up to 16 spread the cost of reading and decoding a weight;
 // more would have no registers. Tiles are as even as can be: rows that fill up a tile are computed
@@ -23,6 +25,7 @@ std::uint32_t tile_rows(std::uint32_t rows) {
 Tiling tiling(const Stream& s, MatmulPath path, Format format, Rows of, std::uint32_t rows,
               std::uint32_t out_dim) {
     const DeviceInfo& device = s.device().info();
+    if (path == MatmulPath::coopmat) return coopmat_tiling(s, format, of, rows);
     if (path == MatmulPath::tiled) return {kernels::tiled(format, of), tile, tile};
     if (path == MatmulPath::skinny) {
         const std::uint32_t each = tile_rows(rows);
@@ -47,19 +50,29 @@ std::uint32_t pieces_at_once(const Stream& s, double piece_flops) {
     return static_cast<std::uint32_t>(std::clamp(s.most_flops() / piece_flops, 1.0, 1e6));
 }
 
-MatmulPath choose_path(const Stream& s, MatmulPath asked, std::uint32_t rows) {
+MatmulPath choose_path(const Stream& s, MatmulPath asked, Format format, std::uint32_t rows) {
     if (asked != MatmulPath::automatic) return asked;
     // Each path has an order of sums of its own, so there is one for any number of rows: that of
     // few, which bounds writing a text.
-    return matmul_path(s.device().info(), s.batch_invariant() ? 1 : rows);
+    const std::uint32_t counted = s.batch_invariant() ? 1 : rows;
+    const MatmulPath path = matmul_choice(s.device().info(), format, counted).path;
+    if (path != MatmulPath::coopmat || s.device().has(Tier::coopmat)) return path;
+    return matmul_choice(s.device().info(), format, counted).path;  // it failed its probe
 }
 
-MatmulPath matmul_path(const DeviceInfo& device, std::uint32_t rows) {
-    // Shared memory and barriers are what a CPU implementation does worst.
-    if (device.is_cpu) return MatmulPath::direct;
-    // Up to here the product is bound by reading the weight, which the skinny kernel reads once per
-    // few rows.
-    return rows <= most_skinny_rows ? MatmulPath::skinny : MatmulPath::tiled;
+MatmulChoice matmul_choice(const DeviceInfo& device, Format format, std::uint32_t rows) {
+    if (device.is_cpu)
+        return {MatmulPath::direct, "a CPU implementation is slow with shared memory and barriers"};
+    if (rows <= most_rows_without_matrices)
+        return {MatmulPath::skinny, "few rows: bound by reading the weight, once"};
+    if (device.tier(Tier::coopmat).on && format != Format::f32)
+        return {MatmulPath::coopmat, "the device has cooperative matrices"};
+    const bool matrices = device.tier(Tier::coopmat).on;
+    if (rows <= most_skinny_rows)
+        return {MatmulPath::skinny, matrices ? "F32 would lose 13 bits in cooperative matrices"
+                                             : "bound by reading the weight, once per few rows"};
+    return {MatmulPath::tiled, matrices ? "F32 would lose 13 bits in cooperative matrices"
+                                        : "many rows, and no cooperative matrices"};
 }
 
 }  // namespace assay::ops

@@ -11,11 +11,27 @@ struct Tiling {
 };
 
 // The path of a product of `rows` rows: `asked`, unless that leaves the choice.
-MatmulPath choose_path(const Stream& s, MatmulPath asked, std::uint32_t rows);
+MatmulPath choose_path(const Stream& s, MatmulPath asked, Format format, std::uint32_t rows);
 
 // `rows` are those that meet one weight.
 Tiling tiling(const Stream& s, MatmulPath path, Format format, Rows of, std::uint32_t rows,
               std::uint32_t out_dim);
+
+// The tiling of MatmulPath::coopmat.
+Tiling coopmat_tiling(const Stream& s, Format format, Rows of, std::uint32_t rows);
+
+// Rows of x as MatmulPath::coopmat takes them, see HalveParams; scratch.
+struct Halves {
+    Tensor values;  // (rows, in_dim / 2), two in an element
+    Tensor scales;  // (rows)
+
+    Halves slice(std::uint32_t first, std::uint32_t count) const {
+        return {values.slice(first, count), scales.slice(first, count)};
+    }
+};
+Halves halve(Stream& s, const Tensor& x);
+// The routed rows in their order by expert.
+Halves halve(Stream& s, const Tensor& x, const Routing& routing);
 
 constexpr std::uint32_t most_groups = 65535;  // along y, that every device takes
 

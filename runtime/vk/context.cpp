@@ -61,10 +61,17 @@ Context::Context(const DeviceOptions& options)
         physical_.info.subgroup_size = options.subgroup_size;
     }
 
-    Features features;
+    for (const Tier disabled : options.disabled)
+        if (tier(disabled).on) tier(disabled) = {.on = false, .note = "switched off"};
+
+    Features features(physical_.extensions);
     for (const RequiredFeature& feature : required_features) feature.of(features) = VK_TRUE;
+    for (const TierFeature& feature : tier_features)
+        if (tier(feature.tier).on) feature.of(features) = VK_TRUE;
     std::vector<const char*> extensions;
     if (physical_.memory_budget) extensions.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    for (const auto& [of_tier, extension] : tier_extensions)
+        if (tier(of_tier).on) extensions.push_back(extension);
     const float priority = 1;
     const VkDeviceQueueCreateInfo queue{.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                         .pNext = nullptr,

@@ -46,7 +46,8 @@ struct PhysicalDevice {
     float timestamp_period = 0;        // nanoseconds a tick; 0 if the queue has no timestamps
     std::uint64_t max_storage_range = 0;
     std::uint32_t max_groups[3]{};
-    bool memory_budget = false;  // VK_EXT_memory_budget
+    bool memory_budget = false;           // VK_EXT_memory_budget
+    std::vector<std::string> extensions;  // that it offers
     DeviceInfo info;
 };
 
@@ -69,6 +70,7 @@ public:
 
     const DeviceOptions& options() const { return options_; }
     const PhysicalDevice& physical() const { return physical_; }
+    TierState& tier(Tier tier) { return physical_.info.tiers.at(static_cast<std::size_t>(tier)); }
     VkDevice device() const { return device_; }
     VkQueue queue() const { return queue_; }
     VmaAllocator allocator() const { return allocator_; }

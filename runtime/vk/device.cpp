@@ -5,6 +5,7 @@
 
 #include "runtime/buffer.h"
 #include "runtime/codebooks.h"
+#include "runtime/ops/probe.h"
 #include "runtime/vk/context.h"
 
 namespace assay {
@@ -26,6 +27,16 @@ std::uint64_t Device::allocated_bytes() const { return context_->allocated_bytes
 std::uint64_t Device::peak_allocated_bytes() const { return context_->peak_allocated_bytes(); }
 std::vector<std::string> Device::take_validation_messages() {
     return context_->instance().take_messages();
+}
+
+bool Device::has(Tier tier) {
+    TierState& state = context_->tier(tier);
+    bool& proven = proven_.at(static_cast<std::size_t>(tier));
+    if (!state.on || proven) return state.on;
+    proven = true;  // so that the probe may use it
+    if (const auto wrong = ops::probe(*this, tier))
+        state = {.on = false, .note = "its probe failed: " + *wrong};
+    return state.on;
 }
 
 std::uint64_t Device::codebooks() {

@@ -1,19 +1,24 @@
 #pragma once
 #include <vulkan/vulkan.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "runtime/tiers.h"
+
 namespace assay::vk {
 
-// The feature structs of Vulkan 1.3, chained.
+// The feature structs of Vulkan 1.3, and of those of our extensions that the device has, chained.
 struct Features {
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR coopmat{};
+    VkPhysicalDeviceCooperativeMatrix2FeaturesNV coopmat2{};
     VkPhysicalDeviceVulkan13Features v13{};
     VkPhysicalDeviceVulkan12Features v12{};
     VkPhysicalDeviceVulkan11Features v11{};
     VkPhysicalDeviceFeatures2 core{};
 
-    Features() {
+    explicit Features(const std::vector<std::string>& extensions) {
         v13.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES;
         v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
         v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
@@ -21,6 +26,13 @@ struct Features {
         core.pNext = &v11;
         v11.pNext = &v12;
         v12.pNext = &v13;
+        coopmat.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
+        coopmat2.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV;
+        const auto has = [&](const char* name) {
+            return std::ranges::find(extensions, name) != extensions.end();
+        };
+        if (has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) v13.pNext = &coopmat;
+        if (has(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME)) coopmat.pNext = &coopmat2;
     }
     Features(const Features&) = delete;
     Features& operator=(const Features&) = delete;
@@ -45,6 +57,37 @@ inline constexpr RequiredFeature required_features[] = {
     {"computeFullSubgroups", [](Features& f) -> VkBool32& { return f.v13.computeFullSubgroups; }},
     {"maintenance4", [](Features& f) -> VkBool32& { return f.v13.maintenance4; }},
 };
+
+// What a tier needs, checked, named and enabled in the same way.
+struct TierFeature {
+    Tier tier;
+    const char* name;
+    VkBool32& (*of)(Features&);
+};
+inline constexpr TierFeature tier_features[] = {
+    {Tier::float16, "shaderFloat16", [](Features& f) -> VkBool32& { return f.v12.shaderFloat16; }},
+    {Tier::dot, "shaderIntegerDotProduct",
+     [](Features& f) -> VkBool32& { return f.v13.shaderIntegerDotProduct; }},
+    {Tier::coopmat, "cooperativeMatrix",
+     [](Features& f) -> VkBool32& { return f.coopmat.cooperativeMatrix; }},
+    {Tier::coopmat, "shaderFloat16", [](Features& f) -> VkBool32& { return f.v12.shaderFloat16; }},
+    {Tier::coopmat, "vulkanMemoryModel",
+     [](Features& f) -> VkBool32& { return f.v12.vulkanMemoryModel; }},
+    {Tier::coopmat, "vulkanMemoryModelDeviceScope",  // once the model is on, atomics need it
+     [](Features& f) -> VkBool32& { return f.v12.vulkanMemoryModelDeviceScope; }},
+    {Tier::coopmat2, "cooperativeMatrixWorkgroupScope",
+     [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixWorkgroupScope; }},
+    {Tier::coopmat2, "cooperativeMatrixFlexibleDimensions",
+     [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixFlexibleDimensions; }},
+    {Tier::coopmat2, "cooperativeMatrixTensorAddressing",
+     [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixTensorAddressing; }},
+    {Tier::coopmat2, "cooperativeMatrixBlockLoads",
+     [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixBlockLoads; }},
+};
+// Extensions by the tier that needs them.
+inline constexpr std::pair<Tier, const char*> tier_extensions[] = {
+    {Tier::coopmat, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME},
+    {Tier::coopmat2, VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME}};
 
 // The required ones that are not there, by name.
 inline std::vector<std::string> missing_features(Features& features) {

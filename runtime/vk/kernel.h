@@ -30,7 +30,7 @@ inline constexpr std::uint16_t axis_size = 0;  // specialised in kernels.gen.h
 
 // Values of a kernel's specialization constants 0, 1, 2 ...; what is not given keeps its default.
 struct Constants {
-    std::array<std::uint32_t, 6> values{};
+    std::array<std::uint32_t, 9> values{};
     std::uint32_t count = 0;
     bool operator==(const Constants&) const = default;
 };

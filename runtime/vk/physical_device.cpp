@@ -86,7 +86,75 @@ std::string pci_address(VkPhysicalDevice device) {
     return text;
 }
 
-PhysicalDevice describe(VkPhysicalDevice device) {
+const char* type_name(VkComponentTypeKHR type) {
+    switch (type) {
+        case VK_COMPONENT_TYPE_FLOAT16_KHR:
+            return "f16";
+        case VK_COMPONENT_TYPE_FLOAT32_KHR:
+            return "f32";
+        case VK_COMPONENT_TYPE_FLOAT64_KHR:
+            return "f64";
+        case VK_COMPONENT_TYPE_SINT8_KHR:
+            return "s8";
+        case VK_COMPONENT_TYPE_SINT32_KHR:
+            return "s32";
+        case VK_COMPONENT_TYPE_UINT8_KHR:
+            return "u8";
+        case VK_COMPONENT_TYPE_UINT32_KHR:
+            return "u32";
+        default:
+            return "other";
+    }
+}
+
+// Those of a subgroup whose operands are of one type, and whose sums are.
+std::vector<MatrixShape> matrix_shapes(const Instance& instance, VkPhysicalDevice device) {
+    const auto list = reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR>(
+        vkGetInstanceProcAddr(instance.get(),
+                              "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
+    if (!list) return {};
+    std::uint32_t count = 0;
+    check(list(device, &count, nullptr));
+    VkCooperativeMatrixPropertiesKHR empty{};
+    empty.sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
+    std::vector<VkCooperativeMatrixPropertiesKHR> listed(count, empty);
+    check(list(device, &count, listed.data()));
+    std::vector<MatrixShape> shapes;
+    for (const auto& l : listed)
+        if (l.scope == VK_SCOPE_SUBGROUP_KHR && l.AType == l.BType && l.CType == l.ResultType &&
+            !l.saturatingAccumulation)
+            shapes.push_back({.rows = l.MSize,
+                              .columns = l.NSize,
+                              .depth = l.KSize,
+                              .operands = type_name(l.AType),
+                              .sums = type_name(l.CType)});
+    return shapes;
+}
+
+// Whether the device has what each tier needs.
+TierStates tier_states(Features& features, const DeviceInfo& info, bool dot_accelerated) {
+    TierStates states;
+    for (TierState& state : states) state.on = true;
+    const auto lacks = [&](Tier tier, const std::string& what) {
+        TierState& state = states.at(static_cast<std::size_t>(tier));
+        if (state.on) state = {.on = false, .note = "the device lacks " + what};
+    };
+    for (const TierFeature& feature : tier_features)
+        if (!feature.of(features)) lacks(feature.tier, feature.name);
+    if (!dot_accelerated) lacks(Tier::dot, "acceleration of it");
+    const auto f16_to_f32 = [](const MatrixShape& s) {
+        return s.operands == "f16" && s.sums == "f32";
+    };
+    if (std::ranges::none_of(info.matrix_shapes, f16_to_f32))
+        lacks(Tier::coopmat, "matrices of f16 with f32 sums");
+    // Mesa 26.2's lavapipe crashes when it compiles them for subgroups of 4 or 16.
+    if (info.is_cpu && info.subgroup_size != 8) lacks(Tier::coopmat, "subgroups of 8 for it");
+    if (!states.at(static_cast<std::size_t>(Tier::coopmat)).on)
+        lacks(Tier::coopmat2, name(Tier::coopmat).data());
+    return states;
+}
+
+PhysicalDevice describe(const Instance& instance, VkPhysicalDevice device) {
     PhysicalDevice d;
     d.device = device;
 
@@ -113,9 +181,9 @@ PhysicalDevice describe(VkPhysicalDevice device) {
     d.max_storage_range = limits.maxStorageBufferRange;
     std::copy_n(limits.maxComputeWorkGroupCount, 3, d.max_groups);
 
-    const auto extensions = extension_names(device);
+    d.extensions = extension_names(device);
     auto has = [&](const char* name) {
-        return std::ranges::find(extensions, name) != extensions.end();
+        return std::ranges::find(d.extensions, name) != d.extensions.end();
     };
     d.memory_budget = has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     read_memory(device, d.memory_budget, info);
@@ -132,7 +200,7 @@ PhysicalDevice describe(VkPhysicalDevice device) {
     d.least_subgroup = v13.minSubgroupSize;
     d.most_subgroup = v13.maxSubgroupSize;
 
-    Features features;
+    Features features(d.extensions);
     vkGetPhysicalDeviceFeatures2(device, &features.core);
     info.missing = missing_features(features);
     constexpr std::pair<VkSubgroupFeatureFlags, const char*> subgroup_operations[] = {
@@ -155,13 +223,10 @@ PhysicalDevice describe(VkPhysicalDevice device) {
         !(v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
         info.missing.emplace_back("a choice of subgroup size in compute shaders");
 
-    info.tiers = {
-        {"float16", features.v12.shaderFloat16 != 0},
-        {"integer dot product", features.v13.shaderIntegerDotProduct != 0 &&
-                                    v13.integerDotProduct4x8BitPackedSignedAccelerated != 0},
-        {"cooperative matrix (KHR)", has("VK_KHR_cooperative_matrix")},
-        {"cooperative matrix 2 (NV)", has("VK_NV_cooperative_matrix2")},
-    };
+    if (has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
+        info.matrix_shapes = matrix_shapes(instance, device);
+    info.tiers = tier_states(features, info,
+                             v13.integerDotProduct4x8BitPackedSignedAccelerated != 0);
 
     std::uint32_t count = 0;
     vkGetPhysicalDeviceQueueFamilyProperties(device, &count, nullptr);
@@ -185,7 +250,7 @@ PhysicalDevice describe(VkPhysicalDevice device) {
 
 std::vector<PhysicalDevice> rank_devices(const Instance& instance) {
     std::vector<PhysicalDevice> devices;
-    for (VkPhysicalDevice device : instance.physical_devices()) devices.push_back(describe(device));
+    for (VkPhysicalDevice device : instance.physical_devices()) devices.push_back(describe(instance, device));
     std::ranges::stable_sort(devices, [](const PhysicalDevice& a, const PhysicalDevice& b) {
         return std::pair(rank(a), b.info.memory_bytes) < std::pair(rank(b), a.info.memory_bytes);
     });

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <span>
 
+#include "runtime/half.h"
 #include "tests/support/tensors.h"
 
 namespace assay {
@@ -37,15 +38,21 @@ std::span<const Shape> shapes_for(Format format) {
     return all ? std::span<const Shape>(shapes) : few_shapes;
 }
 
-constexpr std::pair<MatmulPath, const char*> paths[] = {{MatmulPath::automatic, "automatic"},
-                                                        {MatmulPath::direct, "direct"},
-                                                        {MatmulPath::skinny, "skinny"},
-                                                        {MatmulPath::tiled, "tiled"}};
+// Those to be tried with a format on a shape.
+std::vector<MatmulPath> paths_for(Format format, const Shape& shape) {
+    constexpr Format formats[] = {Format::f16, Format::q4_0, Format::q4_k};
+    return test::matmul_paths(std::ranges::find(formats, format) != std::end(formats) ||
+                              shape.rows == 65);
+}
 
 // A sum of n terms in any order is off by about sqrt(n) roundings of the sum of their magnitudes
 // (Higham & Mary 2019), and no more than 4 are added by decoding the weight and by joining partial
-// sums.
-double allowed(std::uint32_t in_dim) { return (4 + std::sqrt(in_dim)) * test::rounding; }
+// sums. Cooperative matrices round each operand to a half first.
+double allowed(MatmulPath path, std::uint32_t in_dim) {
+    constexpr double half_rounding = 0x1p-11;
+    return (4 + std::sqrt(in_dim)) * test::rounding +
+           (path == MatmulPath::coopmat ? 2 * half_rounding : 0);
+}
 
 class Matmul : public testing::TestWithParam<Format> {};
 
@@ -73,21 +80,58 @@ TEST_P(Matmul, MatchesReferenceOnEveryPath) {
             const Tensor device_y = test::upload(*s, y, {rows, out_dim, 1}),
                          all = test::upload(*s, every_row, {rows, 1, 1});
             std::vector<std::vector<float>> products, sums;
-            for (auto& [path, name] : paths) {
+            const auto paths = paths_for(format, {rows, out_dim, in_dim});
+            for (const MatmulPath path : paths) {
                 products.push_back(test::download(*s, ops::matmul(*s, w, device_x, path)));
                 const Tensor accumulated = ops::gather(*s, device_y, all);
                 ops::matmul_add(*s, w, device_x, accumulated, path);
                 sums.push_back(test::download(*s, accumulated));
             }
             s->wait();
-            for (std::size_t i = 0; i < std::size(paths); ++i) {
-                const std::string what = std::string(paths[i].second) +
+            for (std::size_t i = 0; i < products.size(); ++i) {
+                const MatmulPath path = paths[i];
+                const std::string what = test::name(path) +
                                          (s == &bound ? ", bound, " : ", ") + std::to_string(rows) +
                                          " rows, " + std::to_string(out_dim) + " x " +
                                          std::to_string(in_dim);
-                test::expect_close(products[i], product, allowed(in_dim), what);
-                test::expect_close(sums[i], sum, allowed(in_dim), what + ", accumulated");
+                test::expect_close(products[i], product, allowed(path, in_dim), what);
+                test::expect_close(sums[i], sum, allowed(path, in_dim), what + ", accumulated");
             }
+        }
+    }
+}
+
+// Operands that are small whole numbers give exact sums on every path, so that not one term may be
+// missing or met twice.
+TEST(MatmulRows, WholeNumbersAreExact) {
+    for (const bool bound : {false, true}) {
+        Stream s(test::device(bound), {.guard = true});
+        for (const auto& [rows, out_dim, in_dim] : shapes) {
+            const auto element = [](std::size_t i) {
+                return static_cast<float>(static_cast<int>(i * 2654435761u >> 27 & 15) - 8);
+            };
+            test::FileWeight file{Format::f16, out_dim, in_dim, {}};
+            std::vector<float> x(std::size_t{rows} * in_dim), exact(std::size_t{rows} * out_dim);
+            for (std::size_t i = 0; i < x.size(); ++i) x[i] = element(7 * i + 3);
+            for (std::size_t i = 0; i < std::size_t{out_dim} * in_dim; ++i) {
+                const std::uint16_t half = float_to_half(element(i));
+                file.bytes.push_back(static_cast<std::byte>(half & 0xff));
+                file.bytes.push_back(static_cast<std::byte>(half >> 8));
+            }
+            for (std::size_t r = 0; r < rows; ++r)
+                for (std::size_t o = 0; o < out_dim; ++o)
+                    for (std::size_t k = 0; k < in_dim; ++k)
+                        exact[r * out_dim + o] +=
+                            element(o * in_dim + k) * element(7 * (r * in_dim + k) + 3);
+            const test::DeviceWeight w(s, file);
+            const Tensor device_x = test::upload(s, x, {rows, in_dim, 1});
+            std::vector<std::vector<float>> products;
+            for (const MatmulPath path : test::matmul_paths())
+                products.push_back(test::download(s, ops::matmul(s, w, device_x, path)));
+            s.wait();
+            for (std::size_t i = 0; i < products.size(); ++i)
+                EXPECT_EQ(products[i], exact) << test::name(test::matmul_paths()[i]) << ", " << rows << " rows, "
+                                              << out_dim << " x " << in_dim;
         }
     }
 }
@@ -100,7 +144,7 @@ TEST_P(Matmul, CutsChangeNothing) {
     test::Random random(8);
     const auto file = test::random_weight(GetParam(), out_dim, in_dim, random);
     const auto x = random.normals(rows * in_dim);
-    for (auto& [path, name] : paths) {
+    for (const MatmulPath path : paths_for(GetParam(), {rows, out_dim, in_dim})) {
         std::vector<std::vector<float>> results;
         std::vector<std::size_t> dispatches;
         for (Stream* s : {&whole, &cut}) {
@@ -112,8 +156,9 @@ TEST_P(Matmul, CutsChangeNothing) {
             s->wait();
             dispatches.push_back(s->profile().size());
         }
-        EXPECT_EQ(results[0], results[1]) << name;
-        EXPECT_EQ(dispatches, (std::vector<std::size_t>{1, 4})) << name;
+        EXPECT_EQ(results[0], results[1]) << test::name(path);
+        const std::size_t before = path == MatmulPath::coopmat ? 1 : 0;  // x in halves
+        EXPECT_EQ(dispatches, (std::vector{before + 1, before + 4})) << test::name(path);
     }
 }
 
@@ -134,7 +179,7 @@ TEST(MatmulRows, NumberOfRowsChangesNoBit) {
         const auto file = test::random_weight(format, out_dim, in_dim, random);
         const auto x = random.normals(std::size_t{most_rows} * in_dim);
         const auto expected = reference::matmul(file.values(), x, in_dim, {});
-        for (auto& [path, name] : paths) {
+        for (const MatmulPath path : test::matmul_paths()) {
             std::vector<std::uint32_t> all;
             for (Stream* s : {&whole, &cut, &usual}) {
                 if (s == &usual && path != MatmulPath::direct) continue;
@@ -144,12 +189,12 @@ TEST(MatmulRows, NumberOfRowsChangesNoBit) {
                     const auto y = test::download(*s, ops::matmul(*s, w, some, path));
                     s->wait();
                     if (all.empty()) {
-                        test::expect_close(y, expected, allowed(in_dim), name);
+                        test::expect_close(y, expected, allowed(path, in_dim), test::name(path));
                         all = test::bits(y);
                     }
                     EXPECT_TRUE(std::ranges::equal(
                         test::bits(y), std::span(all).first(std::size_t{rows} * out_dim)))
-                        << info(format).name << ", " << name << ", " << rows << " rows";
+                        << info(format).name << ", " << test::name(path) << ", " << rows << " rows";
                     if (rows == 1) break;
                 }
             }
@@ -164,7 +209,7 @@ TEST(MatmulRows, NoneAreNoWork) {
     s.wait();
     s.clear_profile();
     const Tensor x = s.scratch(1, 32);
-    for (auto& [path, name] : paths) EXPECT_EQ(ops::matmul(s, w, x.slice(0, 0), path).rows(), 0u);
+    for (const MatmulPath path : test::matmul_paths()) EXPECT_EQ(ops::matmul(s, w, x.slice(0, 0), path).rows(), 0u);
     s.wait();
     EXPECT_TRUE(s.profile().empty());
 }

@@ -50,6 +50,40 @@ TEST(Device, IsListedWithWhatItIs) {
     EXPECT_TRUE(devices[0].api_version.starts_with("1."));
 }
 
+TEST(Device, TiersAreNamedAndSayWhyTheyAreOff) {
+    for (std::size_t i = 0; i < tier_count; ++i) {
+        EXPECT_EQ(tier_from_name(tier_names[i]), static_cast<Tier>(i));
+        for (const DeviceInfo& device : list_devices())
+            EXPECT_NE(device.tiers[i].on, !device.tiers[i].note.empty()) << tier_names[i];
+    }
+    EXPECT_EQ(tier_from_name("magic"), std::nullopt);
+}
+
+TEST(Device, GoesWithoutADisabledTier) {
+    if (!test::device().info().tier(Tier::coopmat).on)
+        GTEST_SKIP() << test::device().info().tier(Tier::coopmat).note;
+    EXPECT_TRUE(test::device().has(Tier::coopmat)) << test::device().info().tier(Tier::coopmat).note;
+    DeviceOptions options;
+    options.disabled = {Tier::coopmat};
+    Device device(options);
+    EXPECT_FALSE(device.has(Tier::coopmat));
+    EXPECT_EQ(device.info().tier(Tier::coopmat).note, "switched off");
+}
+
+// On a GPU: lavapipe's subgroups are faster without.
+TEST(Device, MatricesServeWhatTheyAreGoodFor) {
+    DeviceInfo gpu;
+    gpu.tiers[static_cast<std::size_t>(Tier::coopmat)].on = true;
+    using ops::MatmulPath;
+    EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 1).path, MatmulPath::skinny);
+    EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 512).path, MatmulPath::coopmat);
+    EXPECT_EQ(ops::matmul_choice(gpu, Format::f32, 512).path, MatmulPath::tiled);
+    gpu.tiers[static_cast<std::size_t>(Tier::coopmat)].on = false;
+    EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 512).path, MatmulPath::tiled);
+    gpu.is_cpu = true;
+    EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 512).path, MatmulPath::direct);
+}
+
 TEST(Device, IsSelectedByIndexOrPartOfItsName) {
     const DeviceInfo first = list_devices().front();
     EXPECT_EQ(Device(selecting("0")).info().name, first.name);
@@ -68,7 +102,7 @@ TEST(Device, ErrorListsTheDevicesThereAre) {
 }
 
 TEST(Device, NamesTheFeaturesItLacks) {
-    vk::Features features;
+    vk::Features features({});
     std::vector<std::string> all;
     for (const vk::RequiredFeature& feature : vk::required_features) all.emplace_back(feature.name);
     EXPECT_EQ(vk::missing_features(features), all);

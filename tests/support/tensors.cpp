@@ -63,6 +63,21 @@ std::span<const std::byte> FileWeight::rows(std::uint32_t first, std::uint32_t c
     return std::span(bytes).subspan(first * row, count * row);
 }
 
+std::vector<ops::MatmulPath> matmul_paths(bool with_matrices) {
+    std::vector<ops::MatmulPath> paths;
+    for (std::size_t i = 0; i < ops::matmul_path_names.size(); ++i) {
+        const auto path = static_cast<ops::MatmulPath>(i);
+        if (path != ops::MatmulPath::coopmat ||
+            (with_matrices && device().has(Tier::coopmat) && bound_device().has(Tier::coopmat)))
+            paths.push_back(path);
+    }
+    return paths;
+}
+
+std::string name(ops::MatmulPath path) {
+    return ops::matmul_path_names.at(static_cast<std::size_t>(path));
+}
+
 std::vector<Format> all_formats() {
     std::vector<Format> formats;
     for (std::uint16_t i = 0; i < axis_size<Format>; ++i) formats.push_back(static_cast<Format>(i));

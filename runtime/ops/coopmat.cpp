@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <optional>
+#include <span>
+
+#include "runtime/error.h"
+#include "runtime/ops/tiling.h"
+
+namespace assay::ops {
+namespace {
+
+// How a workgroup cuts its tile, see coopmat.comp: into parts, one a subgroup, and slices.
+struct Cut {
+    std::uint32_t tile_rows, tile_columns, part_rows, part_columns, slices;
+
+    std::uint32_t parts() const {
+        return tile_rows / part_rows * (tile_columns / part_columns);
+    }
+};
+
+// The best first, up to so many rows; few rows leave few workgroups, whose slices then keep more
+// reads under way.
+struct Choice {
+    std::uint32_t most_rows;
+    Cut cut;
+};
+constexpr Choice choices[] = {
+    {16, {16, 64, 16, 16, 2}},   {16, {16, 64, 16, 32, 1}},   {16, {16, 32, 16, 16, 1}},
+    {32, {32, 64, 32, 16, 2}},   {32, {32, 64, 16, 32, 1}},   {64, {64, 64, 32, 32, 2}},
+    {64, {64, 64, 32, 32, 1}},   {~0u, {128, 128, 64, 64, 1}}, {~0u, {128, 128, 32, 64, 1}},
+    {~0u, {64, 64, 32, 32, 1}},  {~0u, {32, 32, 16, 16, 1}},
+};
+
+// The shape with the most terms in an instruction.
+const MatrixShape& matrix_shape(const DeviceInfo& device) {
+    const MatrixShape* best = nullptr;
+    for (const MatrixShape& shape : device.matrix_shapes)
+        if (shape.operands == "f16" && shape.sums == "f32" &&
+            (!best || shape.rows * shape.columns * shape.depth >
+                          best->rows * best->columns * best->depth))
+            best = &shape;
+    if (!best) throw Error(device.name + ": no cooperative matrices of f16 with f32 sums");
+    return *best;
+}
+
+bool fits(const DeviceInfo& device, const MatrixShape& matrix, const Cut& cut) {
+    // A CPU implementation unrolls all of a part, which takes it seconds to compile.
+    const std::uint32_t most_sums = device.is_cpu ? 32 : 128;  // of an invocation
+    const std::uint32_t subgroups = cut.parts() * cut.slices;
+    constexpr std::uint32_t row_bytes = (32 + 8) * 2;
+    const std::uint32_t shared =
+        2 * cut.slices * (cut.tile_rows + cut.tile_columns) * row_bytes +
+        subgroups * matrix.rows * matrix.columns * 4;
+    return cut.part_rows % matrix.rows == 0 && cut.part_columns % matrix.columns == 0 &&
+           cut.part_rows * cut.part_columns <= most_sums * device.subgroup_size &&
+           subgroups * device.subgroup_size <= device.max_workgroup_invocations &&
+           shared <= device.shared_memory_bytes;
+}
+
+Halves halve(Stream& s, const Tensor& x, std::uint32_t rows, const Tensor& order) {
+    const Halves halves{s.scratch(rows, x.row_size() / 2), s.scratch(rows, 1)};
+    const std::uint32_t workgroup =
+        s.device().info().is_cpu ? s.device().info().subgroup_size : 256;
+    s.dispatch(kernels::halve(order.address != 0 ? Rows::grouped : Rows::all).specialize(workgroup),
+               {.x = x,
+                .order = order,
+                .halves = halves.values,
+                .scales = halves.scales,
+                .dim = x.row_size(),
+                .x_share = rows / x.rows()},
+               {.x = rows},
+               {.bytes = static_cast<double>(x.bytes() + halves.values.bytes()), .flops = 0});
+    return halves;
+}
+
+}  // namespace
+
+Tiling coopmat_tiling(const Stream& s, Format format, Rows of, std::uint32_t rows) {
+    const DeviceInfo& device = s.device().info();
+    const MatrixShape& matrix = matrix_shape(device);
+    if (s.batch_invariant()) rows = 1;  // one order of sums
+    for (const auto& [most_rows, cut] : choices)
+        if (rows <= most_rows && fits(device, matrix, cut))
+            return {kernels::coopmat(format, of)
+                        .specialize(cut.parts() * cut.slices * device.subgroup_size, matrix.rows,
+                                    matrix.columns, matrix.depth, cut.tile_rows, cut.tile_columns,
+                                    cut.part_rows, cut.part_columns, cut.slices),
+                    cut.tile_rows, cut.tile_columns};
+    throw Error(device.name + ": no tile of cooperative matrices fits its " +
+                std::to_string(device.shared_memory_bytes) + " bytes of shared memory");
+}
+
+Halves halve(Stream& s, const Tensor& x) { return halve(s, x, x.rows(), {}); }
+
+Halves halve(Stream& s, const Tensor& x, const Routing& routing) {
+    return halve(s, x, static_cast<std::uint32_t>(routing.chosen.size()), routing.order);
+}
+
+}  // namespace assay::ops

@@ -1,0 +1,13 @@
+#include "runtime/tiers.h"
+
+#include <algorithm>
+
+namespace assay {
+
+std::optional<Tier> tier_from_name(std::string_view name) {
+    const auto* found = std::ranges::find(tier_names, name);
+    if (found == tier_names.end()) return std::nullopt;
+    return static_cast<Tier>(found - tier_names.begin());
+}
+
+}  // namespace assay

@@ -1,0 +1,36 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// What a device can do beyond what Assay asks of every one. Some kernels are made of it.
+namespace assay {
+
+enum class Tier : std::uint8_t {
+    float16,   // arithmetic in halves
+    dot,       // dot products of 8-bit integers, four in a word
+    coopmat,   // VK_KHR_cooperative_matrix: f16 operands, f32 sums
+    coopmat2,  // VK_NV_cooperative_matrix2
+};
+inline constexpr std::array tier_names{"float16", "dot", "coopmat", "coopmat2"};  // for --disable
+inline constexpr std::size_t tier_count = tier_names.size();
+
+constexpr std::string_view name(Tier tier) { return tier_names.at(static_cast<std::size_t>(tier)); }
+std::optional<Tier> tier_from_name(std::string_view name);
+
+struct TierState {
+    bool on = false;
+    std::string note{};  // if off, why: what is missing, that it was switched off, what a probe found
+};
+using TierStates = std::array<TierState, tier_count>;
+
+// Matrices that the device multiplies in one instruction of a subgroup: (rows, depth) times (depth,
+// columns).
+struct MatrixShape {
+    std::uint32_t rows = 0, columns = 0, depth = 0;
+    std::string operands, sums;  // their types: "f16", "f32", "s8", "s32" ...
+};
+
+}  // namespace assay
