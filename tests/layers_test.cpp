@@ -80,7 +80,7 @@ std::optional<std::string> vulkan_name(const std::string& text) {
 
 }  // namespace
 
-#define NEEDS_THE_SOURCES()                         \
+#define NEEDS_THE_SOURCES()                              \
     if (!std::filesystem::exists(test::source_folder())) \
     GTEST_SKIP() << "the sources this was built from are not on this machine"
 

@@ -105,6 +105,11 @@ void Engine::check(std::span<const Work> work) const {
                 throw Error("token " + std::to_string(token) + ": the vocabulary has " +
                             std::to_string(config().vocab_size));
     for (const Work& w : work)
+        for (TokenId token : w.asked)
+            if (token >= config().vocab_size)
+                throw Error("token " + std::to_string(token) + " asked for: the vocabulary has " +
+                            std::to_string(config().vocab_size));
+    for (const Work& w : work)
         if (std::ranges::count(w.tokens, chosen_before) > 0 &&
             (w.tokens.size() > 1 || w.sequence->chosen_at_ != w.sequence->length() ||
              !can_look_ahead()))

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -25,6 +26,9 @@ struct EngineOptions {
     bool profile = false;
     ForwardObserver* observer = nullptr;  // of every step; may be absent
 
+    // Rows that tokens are chosen for in a step, for which there is room: one for each sequence, or
+    // one and its guesses.
+    std::uint32_t choice_rows() const { return std::max(sequences, 1 + shader::most_guesses); }
     std::uint32_t blocks() const {
         return kv_blocks ? kv_blocks : sequences * BlockPool::blocks_for(context);
     }
@@ -40,8 +44,8 @@ struct Work {
         all
     } logits = nothing;   // raw logits to the host: of the last or all of the new tokens
     bool sample = false;  // choose the token that follows the last one
-    // So many of the tokens, at the end, are guesses: tokens are also chosen behind the token
-    // before them and behind each of them.
+    // So many of the tokens, at the end, are guesses (fewer than tokens, at most
+    // shader::most_guesses): tokens are also chosen behind the token before them and behind each.
     std::uint32_t guesses = 0;
     Sampling how{};
     Draw draw{};                          // of random numbers; the position is set
@@ -72,7 +76,7 @@ public:
 
     // One forward pass over the new tokens of all, at least one each; as several if they are more
     // than a chunk. Throws an Error when a sequence would outgrow the context, when the cache is
-    // full, or when a logit asked for is not a number; every sequence is then as before, and the
+    // full, when a token is not in the vocabulary, or when a logit asked for is not a number; every sequence is then as before, and the
     // cache knows no beginnings of texts any more.
     std::vector<Outcome> step(std::span<const Work> work);
 

@@ -125,11 +125,12 @@ bool Scheduler::submit_step() {
     return true;
 }
 
-// Where few texts are written, a step that checks guesses takes hardly longer than one that does
-// not.
+// Where few texts are written, and nobody can join them, a step that checks guesses takes hardly
+// longer than one that does not.
 bool Scheduler::should_guess() const {
-    return options_.speculate && !running_.empty() && running_.size() <= few_texts &&
-           waiting() == 0 && options_.sequences >= 2 * running_.size() &&
+    const bool alone = waiting() == 0 || running_.size() == options_.sequences || refused_;
+    return options_.speculate && !running_.empty() && running_.size() <= few_texts && alone &&
+           engine_.options().choice_rows() >= 2 * running_.size() &&
            std::ranges::all_of(running_, [](auto& text) { return text->pending() <= 1; }) &&
            (options_.always_guess ||
             std::ranges::any_of(running_, [](auto& text) { return text->credit.pays(); }));
@@ -162,13 +163,14 @@ bool Scheduler::add(Text& text, Plan& plan) {
 std::size_t Scheduler::guesses_for(const Text& text, const Plan& plan) const {
     if (!plan.guessing || text.pending() != 1 || !text.may_look_ahead()) return 0;
     if (!options_.always_guess && !text.credit.pays()) return 0;
-    const std::size_t each = options_.sequences / running_.size() - 1;  // logits have so many rows
+    const std::size_t each = engine_.options().choice_rows() / running_.size() - 1;
     return std::min<std::size_t>(
         {most_guesses, each, plan.room - 1, text.request.max_new_tokens - text.written - 1});
 }
 
 // Lets texts in that wait, as long as there are tokens, sequences and blocks for them.
 void Scheduler::admit(Plan& plan) {
+    refused_ = false;
     while (plan.room > 0 && running_.size() < options_.sequences) {
         TextPointer next = next_waiting();
         if (!next) return;
@@ -178,6 +180,7 @@ void Scheduler::admit(Plan& plan) {
             running_.size();
         if (needed > engine_.blocks().available() && !running_.empty()) {
             preferred_.push_front(std::move(next));
+            refused_ = true;
             return;
         }
         Text& text = *running_.emplace_back(std::move(next));

@@ -13,8 +13,8 @@ namespace assay {
 struct SchedulerOptions {
     bool speculate = true;      // guess tokens where few texts are written at a time, if it pays
     bool always_guess = false;  // where few are, though it may not pay (tests)
-    std::uint32_t sequences =
-        0;  // texts written at a time; 0, or more: as many as the engine takes
+    // Texts written at a time; 0, or more than the engine takes: as many as it does.
+    std::uint32_t sequences = 0;
 };
 
 struct SchedulerStats {
@@ -91,6 +91,7 @@ private:
     std::vector<TextPointer> arrived_;   // since these were sorted
     std::deque<Plan> under_way_;         // steps, the oldest first
     const Text* called_back_ = nullptr;  // the text whose callback runs
+    bool refused_ = false;  // for want of blocks, one that waits, when a step was last planned
     SchedulerStats stats_;
 };
 

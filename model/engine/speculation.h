@@ -12,8 +12,8 @@ namespace assay {
 std::vector<TokenId> guess_next(std::span<const TokenId> text, std::size_t most);
 
 // Whether guessing pays for a text: guesses are paid for in tokens that could have been written
-// instead, and those that come true earn them back. Nothing is timed, so that the same text is
-// guessed alike whenever it is written.
+// instead, and those that come true earn them back. Nothing is timed, so that the same run
+// guesses alike again.
 class GuessingCredit {
 public:
     bool pays() const { return tokens_ > 0; }

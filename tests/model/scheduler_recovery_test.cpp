@@ -26,17 +26,19 @@ Tokens random_tokens(std::size_t count, std::uint32_t seed) {
     return tokens;
 }
 
+EngineOptions options_with(std::uint32_t kv_blocks) {
+    return {.kv = Cache::f32,
+            .context = context,
+            .sequences = 8,
+            .kv_blocks = kv_blocks,
+            .prefill_chunk = 64,
+            .batch_invariant = true};
+}
+
 test::LoadedModel load(std::uint32_t kv_blocks) {
     const test::TemporaryFolder folder;
     test::write_checkpoint(test::make_tiny_model(), folder.path());
-    return {test::device(),
-            folder.path(),
-            {.kv = Cache::f32,
-             .context = context,
-             .sequences = 8,
-             .kv_blocks = kv_blocks,
-             .prefill_chunk = 64,
-             .batch_invariant = true}};
+    return {test::device(), folder.path(), options_with(kv_blocks)};
 }
 
 // Texts that begin alike, and what was written of them.
@@ -102,21 +104,34 @@ struct FailingObserver : ForwardObserver {
     int calls_left = 0;
 };
 
-TEST(SchedulerRecovery, GoesOnAfterAFailedStep) {
-    test::LoadedModel loaded = load(64);
+void expect_to_go_on(Engine& engine) {
     for (const int calls : {0, 3, 20, 47, 130}) {
         FailingObserver failing;
         failing.calls_left = calls;
-        loaded.engine.observe(&failing);
-        Scheduler scheduler(loaded.engine);
+        engine.observe(&failing);
+        Scheduler scheduler(engine);
         Texts texts;
         texts.submit(scheduler);
         EXPECT_EQ(Texts::write(scheduler), 1) << calls;
         EXPECT_EQ(texts.written, expected()) << calls;
         EXPECT_EQ(texts.ended.size(), Texts::count) << calls;
         EXPECT_EQ(scheduler.stats().preemptions, 0u);
-        EXPECT_EQ(loaded.engine.blocks().available(), 64u);
+        EXPECT_EQ(engine.blocks().available(), 64u);
     }
+    engine.observe(nullptr);
+}
+
+TEST(SchedulerRecovery, GoesOnAfterAFailedStep) {
+    test::LoadedModel loaded = load(64);
+    expect_to_go_on(loaded.engine);
+}
+
+// Also one that fails on the second device, when the first is done.
+TEST(SchedulerRecovery, GoesOnAfterAFailedStepOfTwoDevices) {
+    const test::TemporaryFolder folder;
+    test::write_checkpoint(test::make_tiny_model(), folder.path());
+    test::SplitModel split(test::device(), folder.path(), options_with(64));
+    expect_to_go_on(split.engine);
 }
 
 TEST(SchedulerRecovery, DropsTheTextWhoseReaderThrew) {

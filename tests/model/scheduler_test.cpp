@@ -381,6 +381,25 @@ TEST(Scheduler, GuessesTheSameAgain) {
     EXPECT_EQ(scheduler.stats().accepted_tokens, 2 * first.accepted_tokens);
 }
 
+// One text alone for good, as others wait for its place or for blocks of the cache.
+TEST(Scheduler, GuessesWhereNobodyCanComeIn) {
+    const Order order{.prompt = {5, 6, 7, 8}, .max_new_tokens = 100};
+    for (const auto& [sequences, blocks] : {std::pair(1u, 32u), std::pair(4u, 16u)}) {
+        EngineOptions options = invariant(256, sequences);
+        options.kv_blocks = blocks;
+        test::LoadedModel loaded(test::device(), tiny_model(), options);
+        const Answer expected = alone(loaded.engine, order);
+        Order large = order;  // needs most of the cache
+        large.prompt.assign(150, 9);
+        Scheduler scheduler(loaded.engine, {.always_guess = true});
+        const auto answers =
+            together(scheduler, {order, large, large}, 1, Arrivals::at_once).answers;
+        EXPECT_EQ(answers[0], expected);
+        EXPECT_EQ(answers[1], answers[2]);
+        EXPECT_GT(scheduler.stats().guessed_tokens, 30u) << sequences << " sequences";
+    }
+}
+
 TEST(Scheduler, SharesAPromptAmongItsSamples) {
     test::LoadedModel loaded(test::device(), tiny_model(), invariant(128, 8));
     std::vector<Order> orders(6, Order{.prompt = random_orders(1, 9, 128)[0].prompt,
