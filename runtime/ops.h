@@ -114,8 +114,13 @@ struct Attended {
     std::uint32_t tile_tokens = 0;  // the most tokens in a tile
     std::uint32_t most_keys = 0;    // the longest sequence, its new tokens included
 };
-// How attention is computed. `automatic` chooses by device.
-enum class AttentionPath : std::uint8_t { automatic, cooperative, direct };
+// How attention is computed. `automatic` chooses by device, cache and number of query tokens.
+enum class AttentionPath : std::uint8_t {
+    automatic,
+    cooperative,  // invocations share rows
+    direct,       // each invocation has its own, for CPU implementations
+    coopmat,      // cooperative matrices, q and the weights in halves; head_dim a multiple of 16
+};
 // Each row of q attends to what its sequence has in the cache up to its own position, at most
 // `window` keys back (0: all). Shapes as in rope().
 Tensor attention(Stream&, const Tensor& q, const KeysValues& cache, const Attended&,
@@ -132,10 +137,11 @@ std::uint64_t attention_scratch_bytes(const DeviceInfo&, std::uint32_t rows, std
 struct QueryRun {
     std::uint32_t first_row, tokens, first_position;
 };
-// Cuts runs into tiles of the size that suits the device, those of one token first; `group` query
-// heads share a key-value head.
+// Cuts runs into tiles of the size that suits the device and the path, those of one token first;
+// `group` query heads share a key-value head.
 std::vector<shader::QueryTile> make_tiles(const Device&, std::span<const QueryRun> runs,
-                                          std::uint32_t group);
+                                          std::uint32_t group,
+                                          AttentionPath path = AttentionPath::automatic);
 
 // Sampling keeps a slot of state on the device for each running sequence: in seen (slots, words of
 // 32 bits) a bit per token of the vocabulary that the sequence holds, in chosen (slots) the token

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <string>
 
-#include "runtime/ops.h"
+#include "runtime/error.h"
+#include "runtime/ops/tiling.h"
 
 namespace assay::ops {
 namespace {
@@ -18,12 +20,52 @@ std::uint32_t power_of_two_from(std::uint32_t n, std::uint32_t most) {
     return std::min(std::bit_ceil(n), most);
 }
 
+// Shared memory of a workgroup of so many subgroups, as attention_coopmat.comp takes it.
+std::uint32_t coopmat_bytes(const MatrixShape& matrix, std::uint32_t subgroups,
+                            std::uint32_t head_dim) {
+    constexpr std::uint32_t keys = 32;
+    const std::uint32_t row = 2 * (head_dim + 8), rows = subgroups * matrix.rows;
+    return (2 * keys + rows) * row + rows * std::max(keys, matrix.columns) * 4;
+}
+
+constexpr std::uint32_t coopmat_rows = 64;  // of a workgroup, if there is room
+
+// Subgroups of a workgroup that serves so many rows. None where matrices do not suit the heads.
+std::uint32_t coopmat_subgroups(const DeviceInfo& device, std::uint32_t head_dim) {
+    const MatrixShape& matrix = matrix_shape(device);
+    if (head_dim < 32 || head_dim % std::max({matrix.columns, matrix.depth, 16u}) != 0 ||
+        device.subgroup_size % matrix.rows != 0)
+        return 0;
+    std::uint32_t subgroups = coopmat_rows / matrix.rows;
+    while (subgroups > 0 &&
+           (subgroups * device.subgroup_size > device.max_workgroup_invocations ||
+            coopmat_bytes(matrix, subgroups, head_dim) > device.shared_memory_bytes))
+        subgroups /= 2;
+    return subgroups;
+}
+
+// Many rows, which share what is read, pay for the time a matrix takes to set up.
+AttentionPath choose_path(const DeviceInfo& device, Cache cache, std::uint32_t head_dim,
+                          std::uint32_t tile_tokens, bool batch_invariant) {
+    // Sums over invocations are what a CPU implementation does worst.
+    if (device.is_cpu) return AttentionPath::direct;
+    // An F32 cache would lose 13 bits; each path has an order of sums of its own.
+    const bool matrices = device.tier(Tier::coopmat).on && cache != Cache::f32 &&
+                          tile_tokens > 1 && !batch_invariant &&
+                          coopmat_subgroups(device, head_dim) > 0;
+    return matrices ? AttentionPath::coopmat : AttentionPath::cooperative;
+}
+
 // `queries` is the most (token, head) pairs of a tile that read one key-value head.
 Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens,
-            std::uint32_t queries, bool batch_invariant) {
-    // Sums over invocations are what a CPU implementation does worst.
-    if (path == AttentionPath::automatic)
-        path = device.is_cpu ? AttentionPath::direct : AttentionPath::cooperative;
+            std::uint32_t queries, std::uint32_t head_dim, bool batch_invariant) {
+    if (path == AttentionPath::coopmat) {
+        const std::uint32_t subgroups = coopmat_subgroups(device, head_dim);
+        if (subgroups == 0)
+            throw Error("attention: heads of " + std::to_string(head_dim) +
+                        ", which do not suit the device's cooperative matrices");
+        return {path, subgroups * device.subgroup_size, subgroups * matrix_shape(device).rows};
+    }
     const std::uint32_t subgroup = std::bit_floor(std::max(device.subgroup_size, 1u));
     if (path == AttentionPath::direct)
         return {path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
@@ -40,8 +82,32 @@ Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tok
     return {path, rows * lanes, rows};
 }
 
+// The query rows of a workgroup at its widest, for any cache and size of heads.
+std::uint32_t widest(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens,
+                     std::uint32_t queries) {
+    const bool matrices = device.tier(Tier::coopmat).on && !device.is_cpu && tile_tokens > 1;
+    if (path == AttentionPath::coopmat || (path == AttentionPath::automatic && matrices))
+        return coopmat_rows;
+    if (path == AttentionPath::automatic)
+        path = device.is_cpu ? AttentionPath::direct : AttentionPath::cooperative;
+    return shape(device, path, tile_tokens, queries, 0, false).rows;
+}
+
 constexpr std::uint32_t split_keys =
     512;  // per workgroup, when there are too few workgroups without
+
+Variant<shader::AttentionParams> kernel(const DeviceInfo& device, const Shape& shape, Cache cache,
+                                        std::uint32_t head_dim) {
+    if (shape.path == AttentionPath::direct)
+        return kernels::attention_direct(cache).specialize(shape.workgroup, shape.rows, head_dim);
+    if (shape.path == AttentionPath::cooperative)
+        return kernels::attention(cache).specialize(shape.workgroup, shape.workgroup / shape.rows,
+                                                    head_dim);
+    const MatrixShape& matrix = matrix_shape(device);
+    return kernels::attention_coopmat(cache).specialize(
+        shape.workgroup, shape.workgroup / device.subgroup_size, head_dim, matrix.rows,
+        matrix.columns, matrix.depth);
+}
 
 // Splitting keys pays while it adds workgroups to a device that has room for them.
 std::uint32_t enough_groups(const DeviceInfo& device) { return device.is_cpu ? 16 : 512; }
@@ -49,12 +115,12 @@ std::uint32_t enough_groups(const DeviceInfo& device) { return device.is_cpu ? 1
 }  // namespace
 
 std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const QueryRun> runs,
-                                          std::uint32_t group) {
+                                          std::uint32_t group, AttentionPath path) {
     std::uint32_t most = 0;
     for (const QueryRun& run : runs) most = std::max(most, run.tokens);
-    // Batch-invariant workgroups take fewer rows, and share a tile of this size.
-    const std::uint32_t tokens = std::max(
-        1u, shape(device.info(), AttentionPath::automatic, most, most * group, false).rows / group);
+    // Workgroups that take fewer rows, as batch-invariant ones do, share a tile of this size.
+    const std::uint32_t tokens =
+        std::max(1u, widest(device.info(), path, most, most * group) / group);
     std::vector<shader::QueryTile> tiles;
     for (std::uint32_t sequence = 0; sequence < runs.size(); ++sequence)
         for (std::uint32_t t = 0; t < runs[sequence].tokens; t += tokens)
@@ -73,7 +139,7 @@ std::uint64_t attention_scratch_bytes(const DeviceInfo& device, std::uint32_t ro
     std::uint64_t split_rows = std::uint64_t{rows} * heads;
     if (!batch_invariant) {  // which splits however many rows there are
         const auto rows_of_a_group = [&](std::uint32_t tile_tokens) {
-            return shape(device, AttentionPath::automatic, tile_tokens, rows * heads, false).rows;
+            return widest(device, AttentionPath::automatic, tile_tokens, rows * heads);
         };
         split_rows = std::min<std::uint64_t>(
             split_rows, enough_groups(device) * std::max(rows_of_a_group(1), rows_of_a_group(2)));
@@ -85,6 +151,8 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
                  std::uint32_t window, AttentionPath path) {
     const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2],
                         kv_heads = cache.kv_heads;
+    if (path == AttentionPath::automatic && !s.device().info().is_cpu)
+        s.device().has(Tier::coopmat);  // or it is off from now on
     // Tiles of one token, which write texts, have a kernel made for few queries.
     struct Part {
         std::uint32_t first, end, queries;
@@ -93,8 +161,13 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
     };
     const auto part = [&](std::uint32_t first, std::uint32_t end, std::uint32_t tokens) {
         const std::uint32_t queries = tokens * (heads / kv_heads);
+        const DeviceInfo& device = s.device().info();
+        const AttentionPath chosen =
+            path != AttentionPath::automatic
+                ? path
+                : choose_path(device, cache.format, head_dim, tokens, s.batch_invariant());
         return Part{first, end, queries,
-                    shape(s.device().info(), path, tokens, queries, s.batch_invariant())};
+                    shape(device, chosen, tokens, queries, head_dim, s.batch_invariant())};
     };
     const Part parts[] = {part(0, step.single_tiles, 1),
                           part(step.single_tiles, step.tile_count, step.tile_tokens)};
@@ -112,16 +185,11 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
         const double tile_flops = 4.0 * step.most_keys * kv_heads * head_dim * p.queries;
         const auto tiles_at_once =
             static_cast<std::uint32_t>(std::clamp(s.most_flops() / tile_flops, 1.0, 1e6));
-        const bool direct = p.shape.path == AttentionPath::direct;
         for (std::uint32_t tile = p.first; tile < p.end; tile += tiles_at_once) {
             const std::uint32_t tiles = std::min(tiles_at_once, p.end - tile);
             const Tensor these{step.tiles.address + tile * sizeof(shader::QueryTile)};
             s.dispatch(
-                direct ? kernels::attention_direct(cache.format)
-                             .specialize(p.shape.workgroup, p.shape.rows, head_dim)
-                       : kernels::attention(cache.format)
-                             .specialize(p.shape.workgroup, p.shape.workgroup / p.shape.rows,
-                                         head_dim),
+                kernel(s.device().info(), p.shape, cache.format, head_dim),
                 {.q = q,
                  .keys = cache.keys,
                  .values = cache.values,

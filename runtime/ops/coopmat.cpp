@@ -30,18 +30,6 @@ constexpr Choice choices[] = {
     {~0u, {64, 64, 32, 32, 1}},  {~0u, {32, 32, 16, 16, 1}},
 };
 
-// The shape with the most terms in an instruction.
-const MatrixShape& matrix_shape(const DeviceInfo& device) {
-    const MatrixShape* best = nullptr;
-    for (const MatrixShape& shape : device.matrix_shapes)
-        if (shape.operands == "f16" && shape.sums == "f32" &&
-            (!best || shape.rows * shape.columns * shape.depth >
-                          best->rows * best->columns * best->depth))
-            best = &shape;
-    if (!best) throw Error(device.name + ": no cooperative matrices of f16 with f32 sums");
-    return *best;
-}
-
 bool fits(const DeviceInfo& device, const MatrixShape& matrix, const Cut& cut) {
     // A CPU implementation unrolls all of a part, which takes it seconds to compile.
     const std::uint32_t most_sums = device.is_cpu ? 32 : 128;  // of an invocation
@@ -73,6 +61,17 @@ Halves halve(Stream& s, const Tensor& x, std::uint32_t rows, const Tensor& order
 }
 
 }  // namespace
+
+const MatrixShape& matrix_shape(const DeviceInfo& device) {
+    const MatrixShape* best = nullptr;
+    for (const MatrixShape& shape : device.matrix_shapes)
+        if (shape.operands == "f16" && shape.sums == "f32" &&
+            (!best || shape.rows * shape.columns * shape.depth >
+                          best->rows * best->columns * best->depth))
+            best = &shape;
+    if (!best) throw Error(device.name + ": no cooperative matrices of f16 with f32 sums");
+    return *best;
+}
 
 Tiling coopmat_tiling(const Stream& s, Format format, Rows of, std::uint32_t rows) {
     const DeviceInfo& device = s.device().info();

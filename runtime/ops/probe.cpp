@@ -13,6 +13,15 @@ namespace {
 // Small whole numbers without a pattern: a product of some hundred of them is exact in f32.
 int element(std::uint32_t i) { return static_cast<int>(i * 2654435761u >> 28) - 8; }
 
+template <class T>
+Tensor upload_words(Stream& s, const std::vector<T>& values,
+                    std::array<std::uint32_t, 3> shape) {
+    Tensor tensor = s.upload(std::span(reinterpret_cast<const std::uint32_t*>(values.data()),
+                                       values.size() * sizeof(T) / sizeof(std::uint32_t)));
+    tensor.shape = shape;
+    return tensor;
+}
+
 // x w^T of halves on one path, compared with the exact answer.
 std::optional<std::string> probe_matmul(Device& device, MatmulPath path) {
     constexpr std::uint32_t out_dim = 72, in_dim = 160;
@@ -24,9 +33,7 @@ std::optional<std::string> probe_matmul(Device& device, MatmulPath path) {
     w.address = buffer.address();
     for (const std::uint32_t rows : {5u, 40u, 100u}) {
         Stream s(device);
-        repack(s, s.upload(std::span(reinterpret_cast<const std::uint32_t*>(halves.data()),
-                                     halves.size() / 2)),
-               out_dim, 0, w);
+        repack(s, upload_words(s, halves, {out_dim, in_dim / 2, 1}), out_dim, 0, w);
         std::vector<float> x(rows * in_dim), y(rows * out_dim);
         for (std::uint32_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(element(7 * i + 3));
         Tensor input = s.upload(std::span<const float>(x));
@@ -47,11 +54,56 @@ std::optional<std::string> probe_matmul(Device& device, MatmulPath path) {
     return std::nullopt;
 }
 
+// Query and key t are all in element t % period, so that a score is 512 or 0, whose weight vanishes
+// beside it: the answer is the mean of the values of the keys like the query, one or two.
+std::optional<std::string> probe_attention(Device& device) {
+    constexpr std::uint32_t tokens = 40, period = 24, heads = 2, head_dim = 64;
+    constexpr std::uint32_t blocks = (tokens + block_slots - 1) / block_slots,
+                            block_words = block_slots * head_dim / 2;
+    std::vector<float> q(tokens * heads * head_dim), y(q.size());
+    std::vector<std::uint16_t> keys(blocks * block_slots * head_dim), values(keys.size());
+    std::vector<std::uint32_t> table;
+    for (std::uint32_t i = 0; i < blocks; ++i) table.push_back(i);
+    for (std::uint32_t i = 0; i < tokens * head_dim; ++i)
+        values[i] = float_to_half(static_cast<float>(element(i)));
+    for (std::uint32_t t = 0; t < tokens; ++t) {
+        keys[t * head_dim + t % period] = float_to_half(64);
+        for (std::uint32_t h = 0; h < heads; ++h) q[(t * heads + h) * head_dim + t % period] = 64;
+    }
+    const QueryRun run{.first_row = 0, .tokens = tokens, .first_position = 0};
+    const auto tiles = make_tiles(device, {&run, 1}, heads, AttentionPath::coopmat);
+    const auto count = static_cast<std::uint32_t>(tiles.size());
+    Stream s(device);
+    const KeysValues cache{upload_words(s, keys, {blocks, 1, block_words}),
+                           upload_words(s, values, {blocks, 1, block_words}), Cache::f16, 1};
+    s.download(attention(s, upload_words(s, q, {tokens, heads, head_dim}), cache,
+                         {.block_tables = upload_words(s, table, {1, blocks, 1}),
+                          .tiles = upload_words(s, tiles, {count, 4, 1}),
+                          .tile_count = count,
+                          .single_tiles = 0,
+                          .tile_tokens = tiles.front().tokens,
+                          .most_keys = tokens},
+                         0, AttentionPath::coopmat),
+               std::span<float>(y));
+    s.wait();
+    for (std::uint32_t i = 0; i < y.size(); ++i) {
+        const std::uint32_t t = i / (heads * head_dim), at = t * head_dim + i % head_dim;
+        const int twice = t < period ? 2 * element(at) : element(at) + element(at - period * head_dim);
+        if (y[i] != static_cast<float>(twice) / 2)
+            return std::to_string(y[i]) + " in place of " +
+                   std::to_string(static_cast<double>(twice) / 2) + " in attention";
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> probe(Device& device, Tier tier) {
     try {
-        if (tier == Tier::coopmat) return probe_matmul(device, MatmulPath::coopmat);
+        if (tier == Tier::coopmat) {
+            auto wrong = probe_matmul(device, MatmulPath::coopmat);
+            return wrong ? wrong : probe_attention(device);
+        }
     } catch (const Error& error) {
         return error.what();
     }

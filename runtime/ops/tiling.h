@@ -17,6 +17,9 @@ MatmulPath choose_path(const Stream& s, MatmulPath asked, Format format, std::ui
 Tiling tiling(const Stream& s, MatmulPath path, Format format, Rows of, std::uint32_t rows,
               std::uint32_t out_dim);
 
+// The shape of cooperative matrices, f16 with f32 sums, with the most terms in an instruction.
+const MatrixShape& matrix_shape(const DeviceInfo& device);
+
 // The tiling of MatmulPath::coopmat.
 Tiling coopmat_tiling(const Stream& s, Format format, Rows of, std::uint32_t rows);
 

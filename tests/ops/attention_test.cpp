@@ -69,7 +69,7 @@ public:
                 std::span(cache_.tables).subspan(i * cache_.most_blocks, cache_.most_blocks);
             tables.insert(tables.end(), table.begin(), table.end());
         }
-        const auto tiles = ops::make_tiles(s.device(), runs, case_.heads / case_.kv_heads);
+        const auto tiles = ops::make_tiles(s.device(), runs, case_.heads / case_.kv_heads, path);
         std::vector<std::uint32_t> words;
         std::uint32_t tile_tokens = 0;
         for (const shader::QueryTile& tile : tiles) {
@@ -115,11 +115,14 @@ private:
 
 // A score is a sum of head_dim terms and a result one of up to `keys` terms, each off by about the
 // square root of their number (Higham & Mary 2019); exp() adds 3 units in the last place, and as
-// many per unit of the score as the score is off.
-double allowed(const Case& c) {
+// many per unit of the score as the score is off. With cooperative matrices q and the weights, and
+// keys and values of q8_0, are rounded to halves.
+double allowed(const Case& c, ops::AttentionPath path) {
+    constexpr double half_rounding = 0x1p-11;
     std::uint32_t keys = 0;
     for (const Run& run : c.runs) keys = std::max(keys, run.first_position + run.tokens);
-    return (16 + std::sqrt(c.head_dim) + std::sqrt(keys)) * test::rounding;
+    return (16 + std::sqrt(c.head_dim) + std::sqrt(keys)) * test::rounding +
+           (path == ops::AttentionPath::coopmat ? 4 * half_rounding : 0);
 }
 
 std::vector<Case> cases() {
@@ -173,19 +176,30 @@ struct CacheAndPath {
 // The size of heads is a constant of the same code, which takes a second to compile for each: every
 // size runs once, the most common two with every cache, one in both builds. q8_0 reads its scales
 // by other sums where a row has an odd number of blocks.
-bool worth_compiling(std::uint32_t head_dim, Cache cache, bool bound) {
+bool worth_compiling(std::uint32_t head_dim, const CacheAndPath& how, bool bound) {
+    const auto [cache, path] = how;
+    if (path == ops::AttentionPath::coopmat)
+        return cache == Cache::f16 ? head_dim == 64 || (!bound && head_dim == 80)
+                                   : head_dim == 64 && !bound;
     if (cache == Cache::q8_0 && head_dim == 96) return !bound;
     return head_dim == 64 || (!bound && (head_dim == 128 || cache == Cache::f32));
 }
 
-class Attention : public testing::TestWithParam<CacheAndPath> {};
+class Attention : public testing::TestWithParam<CacheAndPath> {
+protected:
+    void SetUp() override {
+        if (GetParam().path == ops::AttentionPath::coopmat &&
+            !(test::device().has(Tier::coopmat) && test::bound_device().has(Tier::coopmat)))
+            GTEST_SKIP() << test::device().info().tier(Tier::coopmat).note;
+    }
+};
 
 }  // namespace
 
 TEST_P(Attention, MatchesReference) {
     for (const Case& c : cases())
         for (bool bound : {false, true}) {
-            if (!worth_compiling(c.head_dim, GetParam().cache, bound)) continue;
+            if (!worth_compiling(c.head_dim, GetParam(), bound)) continue;
             Stream s(test::device(bound), {.guard = true});
             const Batch batch(s.device(), GetParam().cache, c, 9);
             const auto actual = batch.on_device(s, batch.everything(), GetParam().path);
@@ -193,7 +207,7 @@ TEST_P(Attention, MatchesReference) {
             for (std::size_t i = 0; i < c.runs.size(); ++i) {
                 const std::size_t size = batch.queries[i].size();
                 test::expect_close(std::span(actual).subspan(first, size), batch.expected(i),
-                                   allowed(c), c.name + ", sequence " + std::to_string(i));
+                                   allowed(c, GetParam().path), c.name + ", sequence " + std::to_string(i));
                 first += size;
             }
         }
@@ -225,7 +239,7 @@ TEST_P(Attention, BatchEqualsItsSequencesAlone) {
             reference::Expected expected = batch.expected(part.sequence);
             expected.values.assign(alone.begin(), alone.end());
             test::expect_close(std::span(together).subspan(first, alone.size()), expected,
-                               2 * allowed(c),
+                               2 * allowed(c, GetParam().path),
                                c.name + ", sequence " + std::to_string(part.sequence));
             first += alone.size();
         }
@@ -261,22 +275,26 @@ TEST(Attention, JoinsSplitsOfManyRows) {
     const auto actual = batch.on_device(s, batch.everything(), ops::AttentionPath::automatic);
     const std::size_t size = batch.queries[0].size();
     for (const std::size_t i : {std::size_t{0}, c.runs.size() - 1})
-        test::expect_close(std::span(actual).subspan(i * size, size), batch.expected(i), allowed(c),
-                           "sequence " + std::to_string(i));
+        test::expect_close(std::span(actual).subspan(i * size, size), batch.expected(i),
+                           allowed(c, ops::AttentionPath::automatic), "sequence " + std::to_string(i));
 }
 
 std::vector<CacheAndPath> variants() {
     std::vector<CacheAndPath> all;
-    for (auto path : {ops::AttentionPath::cooperative, ops::AttentionPath::direct})
+    for (auto path : {ops::AttentionPath::cooperative, ops::AttentionPath::direct,
+                      ops::AttentionPath::coopmat})
         for (std::uint16_t i = 0; i < axis_size<Cache>; ++i)
-            all.push_back({static_cast<Cache>(i), path});
+            if (path != ops::AttentionPath::coopmat || static_cast<Cache>(i) != Cache::f32)
+                all.push_back({static_cast<Cache>(i), path});
     return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Variants, Attention, testing::ValuesIn(variants()), [](const auto& variant) {
-        return std::string(assay::info(variant.param.cache).name) +
-               (variant.param.path == ops::AttentionPath::direct ? "_direct" : "_cooperative");
-    });
+std::string variant_name(const testing::TestParamInfo<CacheAndPath>& variant) {
+    constexpr std::array paths{"automatic", "cooperative", "direct", "coopmat"};
+    return std::string(info(variant.param.cache).name) + "_" +
+           paths.at(static_cast<std::size_t>(variant.param.path));
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, Attention, testing::ValuesIn(variants()), variant_name);
 
 }  // namespace assay
