@@ -1,5 +1,6 @@
 #include "grader/facts.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -49,6 +50,10 @@ RecordFacts facts_of(const Json& record) {
         facts.p_a = p_a->get<double>();
     if (const Json* same = find(record, "consistent"); same && same->is_boolean())
         facts.consistent = same->get<bool>();
+    facts.truncated = find(record, "truncated") != nullptr;
+    if (const Json* warnings = find(record, "warnings"))
+        facts.longer_than_trained =
+            std::ranges::find(*warnings, Json("longer_than_trained")) != warnings->end();
     if (const Json* tokens = find(record, "tokens")) {
         facts.prompt_tokens = count(*tokens, "prompt");
         facts.cached_tokens = count(*tokens, "cached");

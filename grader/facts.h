@@ -13,6 +13,8 @@ struct RecordFacts {
     std::optional<double> expected_score = {};  // of an absolute grade
     std::optional<double> p_a = {};             // of a pair: how likely A is better
     std::optional<bool> consistent = {};        // of a pair judged in both orders
+    bool truncated = false;                     // the judge did not see all of the item
+    bool longer_than_trained = false;           // of a prompt
     std::uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
 
     bool scored() const { return verdict != 0; }

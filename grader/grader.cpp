@@ -1,32 +1,13 @@
 #include "grader/grader.h"
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "grader/judging.h"
-#include "runtime/hash.h"
 
 namespace assay {
 namespace {
-
-std::size_t find_longest_piece(const Tokenizer& tokenizer) {
-    std::size_t longest = 1;
-    for (TokenId id = 0; id < tokenizer.vocab_size(); ++id)
-        longest = std::max(longest, tokenizer.piece(id).size());
-    return longest;
-}
-
-Unscored context_exceeded(const std::string& tokens, std::uint32_t context) {
-    return {"context_exceeded",
-            "the prompt has " + tokens + " tokens, the context " + std::to_string(context)};
-}
-
-Item in_order(Item item, Order order) {
-    if (order == Order::ba) std::swap(item.response, item.response_b);
-    return item;
-}
 
 // An item's grades until all are there.
 struct Collection {
@@ -54,29 +35,11 @@ struct Collection {
 
 }  // namespace
 
-GraderOptions options_of(const Profile& profile) {
-    GraderOptions options;
-    options.profile = &profile;
-    options.sampling = {.temperature = profile.sampling.temperature,
-                        .top_p = profile.sampling.top_p,
-                        .repetition_penalty = profile.sampling.repetition_penalty};
-    options.max_new_tokens = profile.sampling.max_new_tokens;
-    return options;
-}
-
-std::vector<TokenId> prompt_tokens(const Tokenizer& tokenizer, const Prompt& prompt) {
-    std::vector<TokenId> ids(prompt.bos, tokenizer.bos_id());
-    const std::vector<TokenId> text = tokenizer.encode(prompt.text);
-    ids.insert(ids.end(), text.begin(), text.end());
-    return ids;
-}
-
 Grader::Grader(Generator& generator, const Tokenizer& tokenizer, GraderOptions options)
     : generator_(generator),
       tokenizer_(tokenizer),
       options_(std::move(options)),
-      endings_{find_ending(tokenizer, Mode::absolute), find_ending(tokenizer, Mode::relative)},
-      longest_piece_(find_longest_piece(tokenizer)) {}
+      asking_(tokenizer, options_, generator.context()) {}
 
 void Grader::start(const Item& item, const OnRecord& on_record, const OnText& on_text) {
     Record record{.id = item.id,
@@ -88,31 +51,14 @@ void Grader::start(const Item& item, const OnRecord& on_record, const OnText& on
                   .about = about(item),
                   .scale = options_.scale,
                   .calibration = options_.calibration};
-    if (!options_.profile->has(item.mode)) {
-        record.result =
-            Unscored{"unsupported_format", missing_format(*options_.profile, item.mode)};
+    Asked asked = asking_.ask(item);
+    record.warnings = std::move(asked.warnings);
+    if (asked.truncated) record.truncated = std::move(asked.truncated->left_out);
+    if (asked.unscored) {
+        record.result = *std::move(asked.unscored);
         return on_record(std::move(record));
     }
-    if (options_.scale && item.mode == Mode::relative) {
-        record.result = Unscored{"unsupported_scale", "a pair has no score to tell on the scale " +
-                                                          std::string(options_.scale->name)};
-        return on_record(std::move(record));
-    }
-    std::vector<Order> orders{Order::ab};
-    if (item.mode == Mode::relative && options_.orders == Orders::both) orders.push_back(Order::ba);
-    std::vector<Question> questions;
-    for (Order order : orders) {
-        const Prompt prompt = render(*options_.profile, in_order(item, order));
-        record.warnings = prompt.warnings;
-        if (record.scale) record.warnings.emplace_back("outside_training");
-        auto asked = ask(prompt, item.mode, order);
-        if (auto* unscored = std::get_if<Unscored>(&asked)) {
-            record.result = std::move(*unscored);
-            return on_record(std::move(record));
-        }
-        questions.push_back(std::move(std::get<Question>(asked)));
-    }
-    judge(questions, item.first_sample, std::move(record), on_record, on_text);
+    judge(asked.questions, item.first_sample, std::move(record), on_record, on_text);
 }
 
 Record Grader::grade(const Item& item, const OnText& on_text) {
@@ -124,27 +70,8 @@ Record Grader::grade(const Item& item, const OnText& on_text) {
     return std::move(**record);
 }
 
-std::variant<Grader::Question, Unscored> Grader::ask(const Prompt& prompt, Mode mode,
-                                                     Order order) const {
-    const std::uint32_t context = generator_.context();
-    // A text of megabytes need not be cut into tokens to see that it is too long.
-    if (const std::size_t least = prompt.text.size() / longest_piece_; least >= context)
-        return context_exceeded("at least " + std::to_string(least), context);
-    std::vector<TokenId> tokens = prompt_tokens(tokenizer_, prompt);
-
-    // The tail and the verdict must fit behind whatever is written.
-    const std::size_t needed = tokens.size() + ending(mode).tail.size() + 1;
-    if (needed >= context) return context_exceeded(std::to_string(tokens.size()), context);
-    return Question{.mode = mode,
-                    .order = order,
-                    .prompt = std::move(tokens),
-                    .prompt_hash = fnv1a(prompt.text),
-                    .max_new_tokens = static_cast<std::uint32_t>(
-                        std::min<std::size_t>(options_.max_new_tokens, context - needed))};
-}
-
-void Grader::judge(const std::vector<Question>& questions, std::uint32_t first_sample,
-                   Record record, const OnRecord& on_record, const OnText& on_text) {
+void Grader::judge(std::span<const Question> questions, std::uint32_t first_sample, Record record,
+                   const OnRecord& on_record, const OnText& on_text) {
     const std::uint32_t samples = options_.verdict_only ? 1 : options_.samples;
     const auto collection = std::make_shared<Collection>(
         Collection{std::move(record), on_record, std::vector<Grade>(questions.size() * samples)});

@@ -1,47 +1,15 @@
 #pragma once
-#include <array>
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <optional>
+#include <span>
 #include <string_view>
-#include <variant>
-#include <vector>
 
-#include "grader/ending.h"
+#include "grader/asking.h"
 #include "grader/item.h"
-#include "grader/prompt.h"
 #include "grader/record.h"
-#include "grader/scale.h"
-#include "grader/verdict.h"
 #include "model/engine/generator.h"
 
 namespace assay {
-
-// In which orders the judge sees the responses of a pair.
-enum class Orders { given, both };
-
-struct GraderOptions {
-    const Profile* profile = &profiles().front();
-    Parser parser = Parser::compat;
-    Sampling sampling;
-    std::uint32_t max_new_tokens = 1024;
-    std::uint64_t seed = 0;
-    std::uint32_t samples = 1;  // texts of each order, at least 1
-    Orders orders = Orders::given;
-    bool verdict_only = false;        // no feedback, and so one sample: the verdict is forced
-    std::uint32_t redraws = 0;        // of a text that states no verdict, before one is forced
-    std::optional<Scale> scale = {};  // that records tell scores on too; a pair has none
-    // What records tell grades by too; null: nothing.
-    std::shared_ptr<const Calibration> calibration = {};
-    Judge judge;  // what records say of the model
-};
-
-// What a profile asks for unless the user says otherwise.
-GraderOptions options_of(const Profile& profile);
-
-// The tokens of a prompt, BOS included.
-std::vector<TokenId> prompt_tokens(const Tokenizer& tokenizer, const Prompt& prompt);
 
 using OnRecord = std::function<void(Record)>;
 // Called with each piece of feedback as it is written: whole UTF-8 characters. Of an item with
@@ -70,21 +38,18 @@ public:
     // Takes an item up and steps until its record is there.
     Record grade(const Item& item, const OnText& on_text = {});
 
-    const Ending& ending(Mode mode) const { return endings_[static_cast<std::size_t>(mode)]; }
+    const Ending& ending(Mode mode) const { return asking_.ending(mode); }
 
 private:
     class Judging;
-    struct Question;
 
-    std::variant<Question, Unscored> ask(const Prompt& prompt, Mode mode, Order order) const;
-    void judge(const std::vector<Question>& questions, std::uint32_t first_sample, Record record,
+    void judge(std::span<const Question> questions, std::uint32_t first_sample, Record record,
                const OnRecord& on_record, const OnText& on_text);
 
     Generator& generator_;
     const Tokenizer& tokenizer_;
     GraderOptions options_;
-    std::array<Ending, 2> endings_;  // by mode
-    std::size_t longest_piece_;      // bytes that a token stands for at most
+    Asking asking_;  // with those options
 };
 
 }  // namespace assay

@@ -26,7 +26,7 @@ constexpr int format_version = 1;
 constexpr const char* header_key = "assay";
 constexpr std::string_view header_opening = R"({"assay":{"journal":)";
 constexpr const char* remedy = ": give another -o, or --force to replace it";
-constexpr const char* context_remedy =
+constexpr const char* length_remedy =
     ": --retry unscored keeps the grades and grades the rest anew with this one; else give another "
     "-o";
 
@@ -144,10 +144,11 @@ std::optional<std::string> Journal::difference(const Settings& settings, bool al
         const auto value_in = [&](const Json& flat) {
             return flat.contains(key) ? text_of(flat[key]) : "none";
         };
-        if (options_.retry_unscored && key == "/context") continue;
+        const bool of_length = key == "/context" || key == "/too_long";
+        if (options_.retry_unscored && of_length) continue;
         if (value_in(before) != value_in(now))
             return spelt(key) + " is " + value_in(before) + " in the file, " + value_in(now) +
-                   " in this run" + (key == "/context" ? context_remedy : remedy);
+                   " in this run" + (of_length ? length_remedy : remedy);
     }
     return std::nullopt;
 }
@@ -164,7 +165,7 @@ void Journal::begin(const Settings& settings) {
     if (line_open_) write("");
     Settings header{{"journal", format_version}};
     header.update(settings);
-    // A context that --retry changed stands in a header of its own.
+    // What --retry changed stands in a header of its own.
     if (header_ == header) return;
     write(text_of({{header_key, header}}));
     header_ = header;

@@ -38,7 +38,7 @@ public:
     Journal& operator=(const Journal&) = delete;
 
     // Throws an Error if the file was made with another value of one of these settings. With
-    // retry_unscored the context may differ: a longer one is what unscored items wait for.
+    // retry_unscored context and too_long may differ: they are what unscored items wait for.
     void check(const Settings& settings) const;
     // Readies the file for records made with these settings, which are all: removes a torn last
     // line, writes the header. Throws as check() does.

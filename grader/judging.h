@@ -10,15 +10,6 @@
 
 namespace assay {
 
-// What a judge is asked.
-struct Grader::Question {
-    Mode mode;
-    Order order;
-    std::vector<TokenId> prompt;
-    std::uint64_t prompt_hash;
-    std::uint32_t max_new_tokens;  // which leaves room for tail and verdict
-};
-
 // A question until it is answered: one text and the verdict that it states, or that is read from a
 // tail behind it. The requests to the generator own it.
 class Grader::Judging : public std::enable_shared_from_this<Judging> {

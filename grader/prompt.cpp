@@ -107,11 +107,11 @@ std::string with_context(std::string_view user) {
     return text;
 }
 
-std::vector<std::string> warnings(const ModeTexts& texts, const Item& item) {
+std::vector<std::string> warnings(const Profile& profile, const Item& item) {
     std::vector<std::string> found;
     if (!item.reference_answer)
         found.emplace_back("no_reference");
-    else if (texts.user == texts.user_with_reference)
+    else if (!shows_reference(profile, item.mode))
         found.emplace_back("reference_ignored");
     if (item.mode == Mode::absolute && !item.rubric.has_levels())
         found.emplace_back("rubric_without_levels");
@@ -139,6 +139,11 @@ std::string missing_format(const Profile& profile, Mode mode) {
            " format";
 }
 
+bool shows_reference(const Profile& profile, Mode mode) {
+    const ModeTexts& texts = texts_of(profile, mode);
+    return texts.user != texts.user_with_reference;
+}
+
 std::string render_user(const Profile& profile, const Item& item) {
     if (!profile.has(item.mode)) throw std::runtime_error(missing_format(profile, item.mode));
     const ModeTexts& texts = texts_of(profile, item.mode);
@@ -153,7 +158,7 @@ Prompt render(const Profile& profile, const Item& item) {
     std::string text;
     text.append(profile.before_system).append(texts.system).append(profile.before_user);
     text.append(user).append(profile.after_user);
-    return {std::move(text), profile.bos, warnings(texts, item)};
+    return {std::move(text), profile.bos, warnings(profile, item)};
 }
 
 }  // namespace assay

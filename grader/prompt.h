@@ -56,6 +56,9 @@ struct Prompt {
 // "profile p1 has no relative format"
 std::string missing_format(const Profile& profile, Mode mode);
 
+// Whether prompts of a mode have a place for a reference answer.
+bool shows_reference(const Profile& profile, Mode mode);
+
 // Throws a runtime_error when the profile does not have the item's mode.
 Prompt render(const Profile& profile, const Item& item);
 // The part of it that is the user's: without the system text and what stands around both. Throws

@@ -266,6 +266,7 @@ Json to_json(const Record& record) {
     if (!record.profile.empty()) json["profile"] = record.profile;
     add_judge(json, record.judge);
     if (record.seed) json["seed"] = *record.seed;
+    if (!record.truncated.empty()) json["truncated"] = to_json(record.truncated);
     json["warnings"] = record.warnings;
     return json;
 }

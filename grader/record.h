@@ -13,6 +13,7 @@
 #include "grader/item.h"
 #include "grader/mode.h"
 #include "grader/scale.h"
+#include "grader/truncate.h"
 #include "grader/verdict.h"
 #include "model/tokenizer.h"
 
@@ -122,6 +123,7 @@ struct Record {
     Judge judge = {};
     std::optional<std::uint64_t> seed = {};
     std::vector<std::string> warnings = {};
+    std::vector<LeftOut> truncated = {};  // what the judge did not see of the item
     AboutItem about = {};
     std::optional<Scale> scale = {};                      // that an absolute grade is told on too
     std::shared_ptr<const Calibration> calibration = {};  // that the grade is told by too

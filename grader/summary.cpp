@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "grader/asking.h"
 #include "grader/stopwatch.h"
 #include "grader/verdict.h"
 
@@ -36,6 +37,8 @@ std::string percent(double share) {
 void Summary::count(const RecordFacts& facts) {
     ++(facts.scored() ? graded_ : unscored_);
     forced_ += facts.forced;
+    truncated_ += facts.truncated;
+    longer_than_trained_ += facts.longer_than_trained;
     if (facts.scored()) ++verdicts_[facts.verdict];
     if (!facts.consistent) return;
     ++pairs_;
@@ -69,6 +72,12 @@ std::string Summary::text(const RunFigures& run) const {
             text += "; " + std::to_string(consistent_) + " of " + std::to_string(pairs_) +
                     " pairs the same in both orders";
     }
+    if (truncated_ > 0)
+        text += "\n" + std::to_string(truncated_) +
+                " truncated: the judge did not see all of them (\"truncated\" in their records)";
+    if (longer_than_trained_ > 0)
+        text += "\n" + std::to_string(longer_than_trained_) + " with prompts of more than " +
+                std::to_string(trained_tokens) + " tokens, which judges are not trained on";
     if (items_now() == 0) return text;
     const auto per_second = [&](auto count) {
         return number(ratio(static_cast<double>(count), run.seconds));
@@ -107,6 +116,8 @@ Json Summary::json(const RunFigures& run) const {
              {{"graded", graded_},
               {"unscored", unscored_},
               {"forced", forced_},
+              {"truncated", truncated_},
+              {"longer_than_trained", longer_than_trained_},
               {"before_this_run", before_}}},
             {"verdicts", verdicts},
             {"pairs_in_both_orders", {{"count", pairs_}, {"consistent", consistent_}}},

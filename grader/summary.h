@@ -42,6 +42,7 @@ private:
 
     std::size_t graded_ = 0, unscored_ = 0, forced_ = 0, before_ = 0;
     std::map<char, std::size_t> verdicts_;
+    std::size_t truncated_ = 0, longer_than_trained_ = 0;
     std::size_t pairs_ = 0, consistent_ = 0;  // judged in both orders; with the same verdict
     // Of this run.
     std::size_t graded_now_ = 0;

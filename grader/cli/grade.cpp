@@ -12,6 +12,7 @@
 #include "grader/cli/grade_options.h"
 #include "grader/cli/items.h"
 #include "grader/cli/output_file.h"
+#include "grader/cli/plan_items.h"
 
 namespace assay::cli {
 namespace {
@@ -33,6 +34,7 @@ void write(const BestOf& best, ReportFile& file, bool quiet) {
 int run(const GradeOptions& options) {
     check(options);
     const std::unique_ptr<ItemSource> items = items_of(options);
+    if (options.plan) return plan_items(options, *items);
     std::optional<ReportFile> best_file =
         report_file(options.best, {options.input, options.output, options.summary});
     BestOf best;
@@ -76,6 +78,7 @@ const Command grade_command{
     .example =
         "assay grade --model demo --rubric factual_validity \\\n"
         "      --instruction 'What is the capital of France?' --response 'Paris.'\n"
+        "  assay grade --model demo -i items.jsonl --plan\n"
         "  assay grade --model demo -i items.jsonl -o grades.jsonl",
     .add_options = add_options,
     .uses_device = true};

@@ -151,6 +151,7 @@ GraderOptions grader_options(const GradeOptions& options, const Checkpoint& chec
     grading.seed = options.seed;
     grading.samples = options.samples;
     grading.orders = options.orders;
+    grading.too_long = options.too_long;
     grading.verdict_only = options.verdict_only;
     grading.scale = scale_named(options.scale, options.pass_at.value_or(default_pass_at));
     grading.judge = describe_judge(checkpoint);
@@ -179,6 +180,7 @@ Journal::Settings settings_of(const GradeOptions& options, const GraderOptions& 
     settings["samples"] = grading.samples;
     if (grading.redraws > 0) settings["redraws"] = grading.redraws;
     settings["orders"] = grading.orders == Orders::both ? "both" : "ab";
+    settings["too_long"] = name(grading.too_long);
     settings["verdict_only"] = grading.verdict_only;
     if (grading.scale) settings["scale"] = to_json(*grading.scale);
     if (grading.calibration) settings["calibration"] = grading.calibration->sha256;
@@ -254,6 +256,10 @@ void add_view_flags(CLI::App& command, GradeOptions& options) {
                     "Of the responses to each instruction, write the one with the greatest "
                     "expected score to this file, which is replaced")
         ->type_name("FILE");
+    command.add_flag(
+        "--plan", options.plan,
+        "Grade nothing, but tell how many tokens the items have and which are too long "
+        "for the context; needs no GPU");
     add_json_flag(command, options.json);
     command.add_flag("--text", options.text,
                      "Print for a person, also where standard output is no terminal");
@@ -276,6 +282,20 @@ void add_scale_flags(CLI::App& command, GradeOptions& options) {
 }
 
 }  // namespace
+
+void add_too_long_option(CLI::App& command, TooLong& policy) {
+    command
+        .add_option_function<std::string>(
+            "--too-long",
+            [&policy](const std::string& name) {
+                policy = name == "refuse" ? TooLong::refuse : TooLong::truncate_middle;
+            },
+            "What becomes of an item that is longer than the context: refuse (default) leaves it "
+            "unscored; truncate-middle leaves out the middle of its longest texts, and says so in "
+            "its record (docs/context.md)")
+        ->check(one_of({"refuse", "truncate-middle"}))
+        ->type_name("POLICY");
+}
 
 void add_judging_options(CLI::App& command, GradeOptions& options) {
     command
@@ -308,6 +328,7 @@ void add_judging_options(CLI::App& command, GradeOptions& options) {
         ->type_name("FILE");
     command.add_flag("--verdict-only", options.verdict_only,
                      "No feedback: the verdict's probabilities right after the prompt");
+    add_too_long_option(command, options.too_long);
 }
 
 void add_sampling_options(CLI::App& command, GradeOptions& options) {
@@ -342,8 +363,8 @@ void add_record_options(CLI::App& command, GradeOptions& options) {
     command
         .add_option_function<std::string>(
             "--retry", [&options](const std::string&) { options.retry_unscored = true; },
-            "unscored: grade the items again that have a record without a verdict; --context may "
-            "be another than before")
+            "unscored: grade the items again that have a record without a verdict; --context and "
+            "--too-long may be others than before")
         ->check(one_of({"unscored"}))
         ->type_name("WHICH");
     command

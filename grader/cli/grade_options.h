@@ -25,6 +25,7 @@ struct GradeOptions {
     std::uint64_t seed = 0;
     std::uint32_t samples = 1;
     Orders orders = Orders::both;
+    TooLong too_long = TooLong::refuse;
     std::string scale{own_scale};
     std::optional<int> pass_at;  // of --scale
     bool verdict_only = false;
@@ -32,6 +33,7 @@ struct GradeOptions {
     bool retry_unscored = false;
     std::string best, summary;  // files that are written at the end
     std::string trace;          // where --gpu-profile puts it
+    bool plan = false;          // tell what grading would take, and grade nothing
     bool force = false, json = false, text = false;
 
     bool single() const { return instruction || response || response_b || reference; }
@@ -44,6 +46,7 @@ void add_judging_options(CLI::App& command, GradeOptions& options);  // what the
 void add_record_options(CLI::App& command, GradeOptions& options);   // -o and what goes with it
 void add_engine_options(CLI::App& command, GradeOptions& options);   // devices, memory
 void add_sampling_options(CLI::App& command, GradeOptions& options);
+void add_too_long_option(CLI::App& command, TooLong& policy);  // which add_judging_options adds too
 
 // Throws a UsageError where options contradict each other.
 void check(const GradeOptions& options);

@@ -175,12 +175,13 @@ TEST(GradeJournal, RefusesOtherSettings) {
     const Json header = read_lines(output)[0]["assay"];
     for (const char* key : {"version", "model", "model_sha256", "quant", "kv", "context", "profile",
                             "parser", "sampling", "max_new_tokens", "seed", "samples", "orders",
-                            "verdict_only", "batch_invariant"})
+                            "too_long", "verdict_only", "batch_invariant"})
         EXPECT_TRUE(header.contains(key)) << key;
     for (const auto& [flag, value, what] :
          {std::tuple{"--seed", "4", "seed is 0 in the file, 4 in this run"},
           {"--top-p", "0.9", "sampling.top_p is 1.0 in the file, 0.9 in this run"},
           {"--profile", "lib-fastchat", "profile is \"hf-card\" in the file"},
+          {"--too-long", "truncate-middle", "too_long is \"refuse\" in the file"},
           {"--kv", "f32", "kv is"}}) {
         const Ran other = run_assay(grade(input, output, {flag, value}));
         EXPECT_EQ(other.exit_code, 1);

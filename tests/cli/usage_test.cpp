@@ -122,6 +122,7 @@ TEST(Usage, WrongUsageIsNamed) {
         {{"logits", "--model", "demo", "--tokens", "x", "-o", "y", "--kv", "q9"}, "--kv"},
         {{"tokenize", "--model", "demo", "--decode", "--bos"}, "--bos"},
         {{"bench"}, "bench"},
+        {grade({"--too-long", "cut"}), "--too-long"},
         {{"score"}, "results"},
         {{"report"}, "results"},
         {{"report", "x", "--format", "pdf"}, "pdf"},

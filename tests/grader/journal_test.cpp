@@ -195,16 +195,17 @@ TEST(Journal, RefusesToMixSettings) {
     EXPECT_EQ(read_file(path), before);
 }
 
-TEST(Journal, ARetryMayHaveAnotherContext) {
+TEST(Journal, ARetryMayHaveAnotherContextAndPolicy) {
     const TemporaryFolder folder;
     const fs::path path = folder.path() / "out.jsonl";
     grade(path, {item("a")});
     Settings longer = settings;
     longer["context"] = 8192;
+    longer["too_long"] = "truncate-middle";
     EXPECT_EQ(grade(path, {item("a"), item("b")}, {.retry_unscored = true}, longer), Ids{"b"});
     EXPECT_EQ(grade(path, {item("a"), item("b")}, {}, longer), Ids{});
     expect_error([&] { grade(path, {}); }, {"context is 8192 in the file, 4096 in this run",
-                                        "--retry unscored keeps the grades"});
+                                            "--retry unscored keeps the grades"});
     longer["seed"] = 4;
     expect_error([&] { grade(path, {}, {.retry_unscored = true}, longer); }, {"seed"});
 }

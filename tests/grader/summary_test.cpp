@@ -51,6 +51,19 @@ TEST(Summary, SaysNothingOfARunThatHadNothingToDo) {
     EXPECT_TRUE(json["this_run"]["joules"].is_null());
 }
 
+TEST(Summary, CountsWhatTheJudgeDidNotSeeOrWasNotTrainedOn) {
+    Summary summary;
+    for (const bool truncated : {true, true, false})
+        summary.add_before(
+            {.verdict = '4', .truncated = truncated, .longer_than_trained = !truncated});
+    EXPECT_EQ(summary.text({}),
+              "graded 3, unscored 0, forced 0 (3 of them before this run)\nverdicts 4: 3\n"
+              "2 truncated: the judge did not see all of them (\"truncated\" in their records)\n"
+              "1 with prompts of more than 4096 tokens, which judges are not trained on");
+    EXPECT_EQ(summary.json({})["items"]["truncated"], 2);
+    EXPECT_EQ(summary.json({})["items"]["longer_than_trained"], 1);
+}
+
 TEST(Summary, TellsWhatTheSchedulerDid) {
     Summary summary;
     summary.add(unscored);
