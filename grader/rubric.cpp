@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
 
@@ -222,6 +223,43 @@ bool Rubric::has_levels() const {
     for (std::size_t level = 1; level <= level_count; ++level)
         if (lines.find(score_line(level)) == std::string::npos) return false;
     return true;
+}
+
+RubricParts parts_of(const Rubric& rubric) {
+    RubricParts parts;
+    std::string_view rest = rubric.text;
+    std::string* part = &parts.criteria;
+    for (std::size_t level = 1; level <= level_count; ++level) {
+        const std::string line = score_line(level);
+        const std::size_t at = rest.find(line);
+        if (at == std::string_view::npos) break;
+        *part = rest.substr(0, at);
+        rest.remove_prefix(at + line.size());
+        if (rest.starts_with(' ')) rest.remove_prefix(1);
+        part = &parts.levels.emplace_back();
+    }
+    *part = rest;
+    std::string& criteria = parts.criteria;
+    if (criteria.starts_with('[') && criteria.ends_with(']'))
+        criteria = criteria.substr(1, criteria.size() - 2);
+    return parts;
+}
+
+std::string to_yaml(const RubricParts& parts) {
+    YAML::Emitter yaml;
+    yaml << YAML::BeginMap << YAML::Key << std::string(keys[0]) << YAML::Value << YAML::DoubleQuoted
+         << parts.criteria;
+    for (std::size_t i = 0; i < parts.levels.size(); ++i)
+        yaml << YAML::Key << std::string(keys.at(i + 1)) << YAML::Value << YAML::DoubleQuoted
+             << parts.levels[i];
+    yaml << YAML::EndMap;
+    return std::string(yaml.c_str()) + "\n";
+}
+
+nlohmann::ordered_json to_json(const RubricParts& parts) {
+    nlohmann::ordered_json json{{keys[0], parts.criteria}};
+    for (std::size_t i = 0; i < parts.levels.size(); ++i) json[keys.at(i + 1)] = parts.levels[i];
+    return json;
 }
 
 Rubric make_rubric(std::span<const RubricField> fields, const std::string& place) {

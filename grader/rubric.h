@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,18 @@ struct Rubric {
     // Whether the text has all five "Score n:" lines.
     bool has_levels() const;
 };
+
+// What a rubric's text is made of.
+struct RubricParts {
+    std::string criteria;             // without its brackets
+    std::vector<std::string> levels;  // of scores 1 to 5, as far as they follow one another
+};
+
+RubricParts parts_of(const Rubric& rubric);
+
+// In the layout of a rubric file.
+std::string to_yaml(const RubricParts& parts);
+nlohmann::ordered_json to_json(const RubricParts& parts);
 
 // One field of a rubric as it was read, and where: what an error about it begins with.
 struct RubricField {

@@ -9,10 +9,14 @@ namespace {
 using Arguments = std::vector<std::string>;
 
 const std::vector<Arguments> all_commands{
-    {"grade"},         {"devices"}, {"info"},      {"bench"},    {"bench", "model"},
-    {"bench", "rows"}, {"drift"},   {"render"},    {"tokenize"}, {"logits"},
-    {"score"},         {"report"},  {"quantize"},  {"imatrix"},  {"bench", "grading"},
-    {"eval"},          {"rank"},    {"calibrate"}, {"merge"},    {"import"},
+    {"grade"},          {"devices"},        {"info"},
+    {"bench"},          {"bench", "model"}, {"bench", "rows"},
+    {"drift"},          {"render"},         {"tokenize"},
+    {"logits"},         {"score"},          {"report"},
+    {"quantize"},       {"imatrix"},        {"bench", "grading"},
+    {"eval"},           {"rank"},           {"calibrate"},
+    {"merge"},          {"import"},         {"rubric"},
+    {"rubric", "list"}, {"rubric", "show"}, {"rubric", "check"},
     {"pairs"},
 };
 
@@ -123,6 +127,10 @@ TEST(Usage, WrongUsageIsNamed) {
         {{"tokenize", "--model", "demo", "--decode", "--bos"}, "--bos"},
         {{"bench"}, "bench"},
         {grade({"--too-long", "cut"}), "--too-long"},
+        {{"rubric"}, "rubric"},
+        {{"rubric", "show"}, "RUBRIC"},
+        {{"rubric", "show", "honesty", "--yaml", "--json"}, "--yaml"},
+        {{"rubric", "check"}, "-i ITEMS"},
         {{"score"}, "results"},
         {{"report"}, "results"},
         {{"report", "x", "--format", "pdf"}, "pdf"},
