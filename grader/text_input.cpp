@@ -75,6 +75,11 @@ std::string_view TextInput::preview(std::size_t bytes) {
     return std::string_view(buffer_).substr(at_, bytes);
 }
 
+std::string_view TextInput::preview_all(std::size_t bytes) {
+    while (buffer_.size() - at_ < bytes && fill()) continue;
+    return std::string_view(buffer_).substr(at_, bytes);
+}
+
 bool TextInput::fill() {
     if (stream_.peek() == std::istream::traits_type::eof()) {
         if (stream_.bad())

@@ -24,6 +24,7 @@ public:
     bool line_at_hand();
     // The next `bytes` bytes, or as many as there are; of a live text those of whole lines.
     std::string_view preview(std::size_t bytes);
+    std::string_view preview_all(std::size_t bytes);  // the same, waiting for whoever writes
 
     int peek() { return at_ < buffer_.size() || fill() ? byte() : end; }
     int get() {

@@ -1,6 +1,7 @@
 #include "grader/datasets/records.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,8 +17,26 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t most_object_bytes = 512u << 20;
+constexpr std::size_t most_nested = 256;  // copies of a value use the stack
+
+// Whether lists and objects of a JSON text stand in one another deeper than is sane.
+bool nests_too_deep(std::string_view text) {
+    std::size_t depth = 0;
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (quoted && c == '\\') ++i;
+        if (c == '"') quoted = !quoted;
+        if (quoted) continue;
+        if ((c == '{' || c == '[') && ++depth > most_nested) return true;
+        if ((c == '}' || c == ']') && depth > 0) --depth;
+    }
+    return false;
+}
 
 std::variant<Json, std::string> parsed(const std::string& text, const std::string& place) {
+    if (nests_too_deep(text))
+        return place + "nested deeper than " + std::to_string(most_nested) + " levels";
     try {
         Json object = Json::parse(text);
         if (object.is_object()) return object;
@@ -61,12 +80,15 @@ public:
 
     std::optional<SourceRecord> next() override {
         const auto text = element();
-        if (!text) return std::nullopt;
+        if (!text && !ends_badly()) return std::nullopt;
         const std::string place = record_place(++number_);
+        if (!text)
+            return SourceRecord{number_, place,
+                                place + "expected the end of the list and of the text"};
         return SourceRecord{number_, place,
                             closed_ ? parsed(*text, place) : place + "the list ends within it"};
     }
-    bool skip() override { return element().has_value(); }
+    bool skip() override { return element().has_value() || ends_badly(); }
     bool at_hand() override {
         skip_space();
         return closed_ && input_.peek() != ']' && input_.peek() != TextInput::end;
@@ -77,10 +99,19 @@ private:
         while (is_space(input_.peek())) input_.get();
     }
 
+    // Whether the list lacks its end or something follows it, once. Whoever is still writing may
+    // never end their text.
+    bool ends_badly() {
+        if (!closed_ || input_.live() || std::exchange(ended_, true)) return false;
+        if (input_.get() != ']') return true;
+        skip_space();
+        return input_.peek() != TextInput::end;
+    }
+
     // The text up to the comma or bracket behind an element.
     std::optional<std::string> element() {
         skip_space();
-        if (!closed_ || input_.peek() == ']' || input_.peek() == TextInput::end)
+        if (!closed_ || ended_ || input_.peek() == ']' || input_.peek() == TextInput::end)
             return std::nullopt;
         std::string text;
         std::size_t depth = 0;
@@ -105,6 +136,7 @@ private:
     TextInput& input_;
     std::size_t number_ = 0;
     bool closed_ = true;  // as far as is known
+    bool ended_ = false;  // what follows is not of the list
 };
 
 // The rows of a table.
@@ -120,7 +152,7 @@ public:
         return SourceRecord{line, place, object_of(*row, place)};
     }
     bool skip() override { return rows_.next().has_value(); }
-    bool at_hand() override { return input_.peek() != TextInput::end; }
+    bool at_hand() override { return input_.line_at_hand(); }
 
 private:
     std::variant<Json, std::string> object_of(const CsvRow& row, const std::string& place) const {
@@ -170,15 +202,31 @@ private:
 
 bool is_record(const Json& value) { return value.is_object() && recognise(value); }
 
-// The list of records in an object, or in one inside it.
-Json* find_list(Json& object, int depth = 2) {
+// The lists of objects in an object, then those in objects inside it.
+void collect_lists(Json& object, std::vector<Json*>& lists, int depth = 2) {
     for (auto& value : object)
-        if (value.is_array() && !value.empty() && is_record(value.front())) return &value;
+        if (value.is_array() && !value.empty() && value.front().is_object())
+            lists.push_back(&value);
     if (depth > 0)
         for (auto& value : object)
-            if (value.is_object())
-                if (Json* list = find_list(value, depth - 1)) return list;
-    return nullptr;
+            if (value.is_object()) collect_lists(value, lists, depth - 1);
+}
+
+// The list of records in an object: the one of the most specific dataset, as the tests of a tool
+// stand beside its results. Of an unknown layout, the only list of several objects.
+Json* find_list(Json& object) {
+    std::vector<Json*> lists;
+    collect_lists(object, lists);
+    Json* best = nullptr;
+    const Dataset* of_best = nullptr;
+    for (Json* list : lists)
+        if (const Dataset* dataset = recognise(list->front());
+            dataset && (!best || dataset < of_best)) {
+            best = list;
+            of_best = dataset;
+        }
+    if (!best && lists.size() == 1 && lists.front()->size() > 1) return lists.front();
+    return best;
 }
 
 // Records by their name.
@@ -201,13 +249,14 @@ std::vector<Json> records_inside(Json& object) {
 
 // The whole of a text that may be one object; nullopt if it is none.
 std::optional<Json> whole_object(std::string_view text) {
+    if (nests_too_deep(text)) return std::nullopt;
     Json object = Json::parse(text, nullptr, false);
     if (!object.is_object()) return std::nullopt;
     return object;
 }
 
 std::unique_ptr<RecordReader> open_object(TextInput& input) {
-    const std::string_view text = input.preview(most_object_bytes);
+    const std::string_view text = input.preview_all(most_object_bytes);
     auto object = whole_object(text);
     if (!object) return std::make_unique<LineRecords>(input);
     std::vector<Json> records = records_inside(*object);
@@ -226,11 +275,32 @@ bool begins_with_lines(std::string_view text) {
            text.find_first_not_of(" \t\r\n", line_break) != std::string_view::npos;
 }
 
+// By the name, else by the first line; a damaged line of JSON is none of a table.
 bool is_table(const TextInput& input, std::string_view text) {
-    if (input.name().ends_with(".csv") || input.name().ends_with(".tsv")) return true;
-    if (input.live() || text.starts_with('{') || text.starts_with('[')) return false;
+    const auto called = [&](std::initializer_list<const char*> endings) {
+        return std::ranges::any_of(endings,
+                                   [&](const char* end) { return input.name().ends_with(end); });
+    };
+    if (called({".csv", ".tsv"})) return true;
+    if (called({".jsonl", ".ndjson", ".json"})) return false;
+    const std::size_t line_break = text.find('\n');
+    const std::string_view first = text.substr(0, line_break);
+    const bool line_of_json = first.find_first_of("{}[]") != std::string_view::npos;
+    const bool json_follows =
+        line_break != std::string_view::npos && text.substr(line_break + 1).starts_with('{');
+    return !line_of_json && !json_follows && first.find_first_of(",;\t") != std::string_view::npos;
+}
+
+// Whether somebody's first line only begins an object, which the next ones go on with.
+bool begins_object(std::string_view text) {
     const std::string_view first = text.substr(0, text.find('\n'));
-    return first.find_first_of(",;\t") != std::string_view::npos;
+    try {
+        [[maybe_unused]] const Json whole = Json::parse(first);
+    } catch (const Json::parse_error& error) {
+        return parse_failure(error, first.size()).starts_with("incomplete");
+    } catch (const Json::exception&) {
+    }
+    return false;
 }
 
 }  // namespace
@@ -241,8 +311,8 @@ std::unique_ptr<RecordReader> open_records(TextInput& input) {
     text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
     if (!text.empty() && is_table(input, text)) return std::make_unique<TableRecords>(input);
     if (text.starts_with('[')) return std::make_unique<ListRecords>(input);
-    if (!text.starts_with('{') || input.live() || begins_with_lines(text))
-        return std::make_unique<LineRecords>(input);
+    const bool lines = input.live() ? !begins_object(text) : begins_with_lines(text);
+    if (!text.starts_with('{') || lines) return std::make_unique<LineRecords>(input);
     return open_object(input);
 }
 

@@ -10,9 +10,10 @@ namespace assay {
 namespace {
 
 // Each record as JSON, or what is wrong with it.
-std::vector<std::string> read(const std::string& text, const std::string& name = "x.json") {
+std::vector<std::string> read(const std::string& text, const std::string& name = "x",
+                              bool live = false) {
     std::istringstream stream(text);
-    TextInput input(stream, name, false);
+    TextInput input(stream, name, live);
     const auto records = open_records(input);
     std::vector<std::string> found;
     while (const auto record = records->next()) {
@@ -22,7 +23,7 @@ std::vector<std::string> read(const std::string& text, const std::string& name =
     }
 
     std::istringstream again(text);
-    TextInput skipped(again, name, false);
+    TextInput skipped(again, name, live);
     const auto unread = open_records(skipped);
     std::size_t count = 0;
     while (unread->skip()) ++count;
@@ -91,12 +92,57 @@ TEST(Records, BadRowsAreNamed) {
                        "line 5: a quote is opened and not closed"}));
 }
 
+TEST(Records, DamagedLinesAreNoTable) {
+    const std::string text = "\"a\": 1, \"b\": 2\n{\"a\": 1}\n";
+    const Records lines{"line 1: invalid JSON at byte 4 of 14", "line 2: {\"a\":1}"};
+    EXPECT_EQ(read(text), lines);
+    EXPECT_EQ(read("a,b\nc,d\n", "x.jsonl").size(), 2u);
+    EXPECT_EQ(read("{\"a\": 1,, 2\nx,y\n").size(), 2u);
+}
+
+// What comes through a pipe may be any of them.
+TEST(Records, OfWhoeverIsStillWriting) {
+    EXPECT_EQ(read("a,b\n1,2\n", "standard input", true), Records{R"(line 2: {"a":"1","b":"2"})"});
+    EXPECT_EQ(read("{\n\"instruction\": \"i\",\n\"response\": \"r\"}\n", "standard input", true),
+              Records{R"(record 1: {"instruction":"i","response":"r"})"});
+    EXPECT_EQ(read("{broken\n{\"a\": 1}\n", "standard input", true).size(), 2u);
+    EXPECT_EQ(read("{\"a\": 1}\n{\"a\": 2}\n", "standard input", true).size(), 2u);
+}
+
+TEST(Records, TheOnlyListOfAnUnknownLayout) {
+    EXPECT_EQ(read("{\"version\": 2, \"rows\": [{\"q\": 1}, {\"q\": 2}]}"),
+              (Records{"record 1: {\"q\":1}", "record 2: {\"q\":2}"}));
+    const std::string two = R"({"a":[{"q":1},{"q":2}],"b":[{"q":1},{"q":2}]})";
+    EXPECT_EQ(read(two), Records{"line 1: " + two});
+}
+
+TEST(Records, NothingFollowsAList) {
+    for (const std::string text : {"[{\"a\": 1}]\n[{\"a\": 2}]", "[{\"a\": 1},"})
+        EXPECT_EQ(read(text), (Records{"record 1: {\"a\":1}",
+                                       "record 2: expected the end of the list and of the text"}));
+}
+
+// Counts what is read of it.
+class CountingText : public std::stringbuf {
+public:
+    using std::stringbuf::stringbuf;
+    std::size_t taken() { return static_cast<std::size_t>(gptr() - eback()); }
+};
+
 // A list of any length is read with the memory of one element.
 TEST(Records, ListsAreNotReadAsAWhole) {
     std::string text = "[";
-    for (int i = 0; i < 20000; ++i) text += R"({"instruction": "i", "response": "r"},)";
+    for (int i = 0; i < 100000; ++i) text += R"({"instruction": "i", "response": "r"},)";
     text.back() = ']';
-    EXPECT_EQ(read(text).size(), 20000u);
+    CountingText buffer(text);
+    std::istream stream(&buffer);
+    TextInput input(stream, "x", false);
+    const auto records = open_records(input);
+    ASSERT_TRUE(records->next());
+    EXPECT_LT(buffer.taken(), text.size() / 2);  // of 3.7 MB, of which a glance takes 1 MiB
+    std::size_t count = 1;
+    while (records->next()) ++count;
+    EXPECT_EQ(count, 100000u);
 }
 
 }  // namespace
