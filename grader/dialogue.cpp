@@ -17,7 +17,7 @@ std::string content_of(const JsonFields& message) {
     if (!content.is_array()) return message.string("content");
     std::string text;
     for (const Json& part : content) {
-        const bool is_text = part.is_object() && part.value("type", "") == "text";
+        const bool is_text = part.is_object() && text_or_empty(part, "type") == "text";
         if (!is_text) message.fail("content: only text parts can be read");
         text += JsonFields(part, message.place() + "content: ").string("text");
     }

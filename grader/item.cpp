@@ -72,6 +72,12 @@ public:
         return text;
     }
 
+    // Groups are often numbered.
+    std::optional<std::string> group() const {
+        const Json* field = find("group");
+        return field && field->is_number() ? field->dump() : optional_string("group");
+    }
+
     std::optional<Label> label(Mode mode) const {
         const Json* field = find("label");
         if (!field) return std::nullopt;
@@ -119,7 +125,7 @@ Item read_item(const Reader& reader, ItemId id, const ItemDefaults& defaults) {
     item.rubric = reader.rubric(item.mode, defaults);
     item.context = reader.context();
     item.label = reader.label(item.mode);
-    item.group = reader.optional_string("group");
+    item.group = reader.group();
     item.generator = reader.optional_string(pair ? "generator_A" : "generator").value_or("");
     if (pair) item.generator_b = reader.optional_string("generator_B").value_or("");
     return without_empty_reference(std::move(item));

@@ -33,6 +33,11 @@ std::string parse_failure(const Json::parse_error& error, std::size_t bytes) {
     return cause + " at byte " + std::to_string(error.byte) + " of " + std::to_string(bytes);
 }
 
+std::string text_or_empty(const Json& object, const char* key) {
+    const auto field = object.find(key);
+    return field != object.end() && field->is_string() ? field->get<std::string>() : "";
+}
+
 void JsonFields::fail(const std::string& message) const {
     throw std::runtime_error(place_ + message);
 }

@@ -13,6 +13,9 @@ std::string describe(const nlohmann::json& value);
 // 3".
 std::string parse_failure(const nlohmann::json::parse_error& error, std::size_t bytes);
 
+// A text that an object has under this key; empty where it has none, or another type.
+std::string text_or_empty(const nlohmann::json& object, const char* key);
+
 // The fields of an object from outside. What is wrong with one is a runtime_error that begins with
 // `place`, such as "line 7: ".
 class JsonFields {

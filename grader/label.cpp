@@ -1,5 +1,7 @@
 #include "grader/label.h"
 
+#include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <stdexcept>
@@ -36,8 +38,9 @@ char preference(const Json& value, const std::string& place) {
 
 // Whole numbers without ".0".
 OrderedJson number(double value) {
-    const auto whole = static_cast<std::int64_t>(value);
-    return static_cast<double>(whole) == value ? OrderedJson(whole) : OrderedJson(value);
+    constexpr double largest = 0x1p53;  // above it every double is whole
+    const bool whole = std::abs(value) < largest && std::trunc(value) == value;
+    return whole ? OrderedJson(static_cast<std::int64_t>(value)) : OrderedJson(value);
 }
 
 OrderedJson number_or_list(const std::vector<double>& scores) {

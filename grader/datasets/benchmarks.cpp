@@ -1,5 +1,7 @@
 // Benchmarks of judges, and preferences.
 #include <algorithm>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -28,9 +30,9 @@ struct Side {
     Candidate candidate;
 };
 
-// A dialogue as a list of messages that ends in the response.
-Side side_of_messages(const JsonFields& fields, const std::string& key, const Json& list) {
-    std::vector<Message> messages = parse_messages(list, fields.place() + key);
+// A dialogue that ends in the response.
+Side side_of_messages(const JsonFields& fields, const std::string& key,
+                      std::vector<Message> messages) {
     if (messages.back().role != "assistant")
         fields.fail(key + ": expected the assistant's message at the end, found the " +
                     messages.back().role + "'s");
@@ -65,14 +67,11 @@ std::vector<Message> spoken_messages(std::string_view text) {
 
 Side side_of(const JsonFields& fields, const std::string& key) {
     const Json& value = fields.at(key);
-    if (value.is_array()) return side_of_messages(fields, key, value);
-    Side side{.instruction = {}, .candidate = {fields.string(key)}};
-    if (!side.candidate.response.starts_with("\n\nHuman:")) return side;
-    std::vector<Message> messages = spoken_messages(side.candidate.response);
-    side.candidate.response = messages.back().content;
-    messages.pop_back();
-    if (!messages.empty()) side.instruction = dialogue_text(messages);
-    return side;
+    if (value.is_array())
+        return side_of_messages(fields, key, parse_messages(value, fields.place() + key));
+    const std::string text = fields.string(key);
+    if (text.starts_with("\n\nHuman:")) return side_of_messages(fields, key, spoken_messages(text));
+    return {.instruction = {}, .candidate = {text}};
 }
 
 std::string prompt_of(const JsonFields& fields, const Side& side) {
@@ -120,6 +119,9 @@ void preferences(const Source& source, std::vector<Json>& items) {
     const JsonFields& fields = source.fields;
     Side chosen = side_of(fields, "chosen");
     Side rejected = side_of(fields, "rejected");
+    if (!chosen.instruction.empty() && !rejected.instruction.empty() &&
+        chosen.instruction != rejected.instruction)
+        fields.fail("chosen and rejected answer different dialogues");
     chosen.candidate.generator = fields.optional_string("chosen_model").value_or("");
     rejected.candidate.generator = fields.optional_string("rejected_model").value_or("");
     // The messages before the responses are the whole dialogue, of which a prompt is the last.
@@ -133,13 +135,18 @@ void preferences(const Source& source, std::vector<Json>& items) {
 
 void alpaca_eval(const Source& source, std::vector<Json>& items) {
     const JsonFields& fields = source.fields;
-    Json item{{"instruction", fields.string("instruction")}, {"response", fields.string("output")}};
-    copy(fields, "generator", item, "generator");
+    std::string instruction = fields.string("instruction");
+    const std::string input = fields.optional_string("input").value_or("");
+    if (!input.empty()) instruction += "\n\n" + input;
+    Json item{{"instruction", std::move(instruction)}, {"response", fields.string("output")}};
     copy(fields, "dataset", item, "group");
+    for (const char* key :
+         {"id", "reference_answer", "rubric", "context", "label", "group", "generator"})
+        copy(fields, key, item, key);
     items.push_back(std::move(item));
 }
 
-// Annotations: a preference from 1 (the first output) to 2.
+// Annotations: a preference from 1 (the first output) to 2, or 0, a draw.
 void alpaca_eval_pairs(const Source& source, std::vector<Json>& items) {
     constexpr double middle = 1.5;
     const JsonFields& fields = source.fields;
@@ -148,7 +155,9 @@ void alpaca_eval_pairs(const Source& source, std::vector<Json>& items) {
         if (!preference->is_number())
             fields.fail("preference: expected a number, found " + describe(*preference));
         const double value = preference->get<double>();
-        preferred = value == middle ? '=' : value < middle ? '1' : '2';
+        if (value != 0 && !(value >= 1 && value <= 2))
+            fields.fail("preference: expected 0 or 1 to 2, found " + describe(*preference));
+        preferred = value == middle || value == 0 ? '=' : value < middle ? '1' : '2';
     }
     const auto candidate = [&](const std::string& number) {
         return Candidate{fields.string("output_" + number),
@@ -160,39 +169,55 @@ void alpaca_eval_pairs(const Source& source, std::vector<Json>& items) {
     items.push_back(std::move(item));
 }
 
-// Each turn of each model's answer is an item.
+namespace {
+
+// An answer's turns, as many as the question has.
+const Json& turns_of(const JsonFields& answer, const Json& turns) {
+    const Json& choices = answer.at("choices");
+    if (turns.is_array() && choices.is_array() && !choices.empty() && choices[0].is_object())
+        if (const auto found = choices[0].find("turns");
+            found != choices[0].end() && found->is_array() && found->size() == turns.size())
+            return *found;
+    answer.fail("choices[0].turns: expected a list as long as the question's turns");
+}
+
+// Each turn of a model's answer is an item.
+void add_answer(const JsonFields& fields, const JsonFields& answer, const std::string& id,
+                std::vector<Json>& items) {
+    const Json& turns = fields.at("turns");
+    const Json& answer_turns = turns_of(answer, turns);
+    const Json* reference = fields.find("reference");
+    const std::string model = answer.optional_string("model_id").value_or("");
+    Json messages = Json::array();
+    for (std::size_t turn = 0; turn < turns.size(); ++turn) {
+        messages.push_back({{"role", "user"}, {"content", turns[turn]}});
+        Json item{{"id", id + (model.empty() ? "" : "/" + model) + "/" + std::to_string(turn + 1)},
+                  {"messages", messages},
+                  {"response", answer_turns[turn]}};
+        if (!model.empty()) item["generator"] = model;
+        copy(fields, "category", item, "group");
+        if (reference && reference->is_array() && turn < reference->size())
+            item["reference_answer"] = reference->at(turn);
+        items.push_back(std::move(item));
+        messages.push_back({{"role", "assistant"}, {"content", answer_turns[turn]}});
+    }
+}
+
+}  // namespace
+
+// What is wrong with one model's answer leaves those of the others.
 void mt_bench(const Source& source, std::vector<Json>& items) {
     const JsonFields& fields = source.fields;
     const std::string id = text_of(fields.at("question_id"));
     const auto answers = source.answers->find(id);
     if (answers == source.answers->end()) fields.fail("question_id: no answer to " + id);
-    const Json& turns = fields.at("turns");
-    const Json* reference = fields.find("reference");
-    for (const Json& answer_record : answers->second) {
-        const JsonFields answer(answer_record, fields.place() + "answer to " + id + ": ");
-        const Json& choices = answer.at("choices");
-        const Json& answer_turns = choices.is_array() && !choices.empty() &&
-                                           choices[0].is_object() && choices[0].contains("turns")
-                                       ? choices[0]["turns"]
-                                       : Json();
-        if (!turns.is_array() || !answer_turns.is_array() || answer_turns.size() != turns.size())
-            answer.fail("choices[0].turns: expected a list as long as the question's turns");
-        const std::string model = answer.optional_string("model_id").value_or("");
-        Json messages = Json::array();
-        for (std::size_t turn = 0; turn < turns.size(); ++turn) {
-            messages.push_back({{"role", "user"}, {"content", turns[turn]}});
-            Json item{
-                {"id", id + (model.empty() ? "" : "/" + model) + "/" + std::to_string(turn + 1)},
-                {"messages", messages},
-                {"response", answer_turns[turn]}};
-            if (!model.empty()) item["generator"] = model;
-            copy(fields, "category", item, "group");
-            if (reference && reference->is_array() && turn < reference->size())
-                item["reference_answer"] = reference->at(turn);
-            items.push_back(std::move(item));
-            messages.push_back({{"role", "assistant"}, {"content", answer_turns[turn]}});
+    std::optional<std::runtime_error> problem;
+    for (const Json& answer : answers->second) try {
+            add_answer(fields, {answer, fields.place() + "answer to " + id + ": "}, id, items);
+        } catch (const std::runtime_error& error) {
+            problem = error;
         }
-    }
+    if (problem) throw std::runtime_error(*problem);
 }
 
 }  // namespace assay::convert

@@ -115,10 +115,11 @@ constexpr Dataset table[] = {
      .convert = convert::alpaca_eval_pairs},
     {.name = "alpaca-eval",
      .summary = "AlpacaEval's model outputs",
-     .fields = "instruction, output, generator?, dataset?",
+     .fields = "instruction, output, input?, generator?, dataset?, and what items may have",
      .matches =
          [](const Json& r) {
-             return has_all(r, {"instruction", "output"});
+             return has_all(r, {"instruction", "output"}) &&
+                    !has_any(r, {"response", "response_A"});
          },
      .convert = convert::alpaca_eval},
     {.name = "mt-bench",

@@ -4,6 +4,7 @@
 #include <array>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 namespace assay {
 namespace {
@@ -73,7 +74,27 @@ Json as_text(const Json& value) {
     return value.is_number() || value.is_boolean() ? Json(value.dump()) : value;
 }
 
+// Fields that say the same as another, which stands in for them.
+constexpr std::pair<std::string_view, std::string_view> replaced[] = {
+    {"instruction", "messages"}, {"messages", "instruction"}, {"response", "response_A"},
+    {"response", "response_B"},  {"response_A", "response"},  {"response_B", "response"},
+};
+
+void erase_replaced(std::span<const FieldMapping> mappings, Json& item) {
+    const auto is_mapped = [&](std::string_view name) {
+        return std::ranges::find(mappings, name, &FieldMapping::field) != mappings.end();
+    };
+    for (const auto& [by, name] : replaced)
+        if (is_mapped(by) && !is_mapped(name)) item.erase(std::string(name));
+}
+
 }  // namespace
+
+Json label_of(const Json& value) {
+    if (!value.is_string()) return value;
+    Json parsed = Json::parse(value.get_ref<const std::string&>(), nullptr, false);
+    return parsed.is_discarded() ? value : parsed;
+}
 
 FieldMapping parse_mapping(const std::string& text) {
     const std::size_t sign = text.find('=');
@@ -92,11 +113,15 @@ void map_fields(const JsonFields& record, std::span<const FieldMapping> mappings
         const Json* value = at_path(record.object(), path);
         if (!value && field.required) record.fail(path + " is missing, which is mapped to " + name);
         if (!value) continue;
-        const std::size_t dot = name.find('.');
-        Json& target =
-            dot == std::string::npos ? item[name] : item[name.substr(0, dot)][name.substr(dot + 1)];
-        target = field.any_value ? *value : as_text(*value);
+        Json& whole = item[std::string(field.name)];
+        const bool inside = name.size() > field.name.size();
+        if (inside && !whole.is_object()) whole = Json::object();
+        Json& target = inside ? whole[name.substr(field.name.size() + 1)] : whole;
+        target = field.name == "label" ? label_of(*value)
+                 : field.any_value     ? *value
+                                       : as_text(*value);
     }
+    erase_replaced(mappings, item);
 }
 
 }  // namespace assay

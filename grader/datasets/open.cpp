@@ -70,21 +70,35 @@ Answers read_answers(const std::string& path) {
     return answers;
 }
 
-// Responses to compare with, by their instruction.
-using Others = std::unordered_map<std::string, Item>;
+// Single responses need no rubric before they are pairs.
+const ItemDefaults of_single{.mode = {}, .rubric = Rubric{}};
+
+// Responses to compare with, by their instruction, and what is wrong with records that are none.
+struct Others {
+    std::unordered_map<std::string, Item> items;
+    std::vector<BadItem> bad;
+};
 
 Others read_others(const DatasetOptions& options) {
     DatasetOptions plain = options;
     plain.with.clear();
+    plain.defaults = of_single;
     const auto items = open_dataset(options.with, plain);
     Others others;
+    const auto add_bad = [&](const ItemId& id, const std::string& problem) {
+        others.bad.emplace_back(id, options.with + ": " + problem);
+    };
     while (auto next = items->next()) {
-        if (const auto* bad = std::get_if<BadItem>(&*next))
-            throw Error(options.with + ": " + bad->what());
+        if (const auto* bad = std::get_if<BadItem>(&*next)) {
+            add_bad(bad->id, bad->what());
+            continue;
+        }
         Item& item = std::get<Item>(*next);
         if (item.mode == Mode::relative)
             throw Error(options.with + ": holds pairs, single responses are compared with");
-        others.emplace(item.instruction, std::move(item));
+        const ItemId id = item.id;
+        if (!others.items.try_emplace(item.instruction, std::move(item)).second)
+            add_bad(id, "item " + id.text + " answers the instruction of one before it");
     }
     return others;
 }
@@ -102,6 +116,8 @@ public:
             answers_ = read_answers(options_.with);
         else
             others_ = read_others(options_);
+        for (BadItem& bad : others_.bad) items_.emplace_back(std::move(bad));
+        if (!others_.bad.empty()) count_.reset();
     }
 
     const Dataset& dataset() const override { return *dataset_; }
@@ -158,21 +174,23 @@ private:
         }
         const Json& object = std::get<Json>(record.content);
         const JsonFields fields(object, record.place);
+        std::vector<Json> natives;
+        std::optional<BadItem> problem;
         try {
-            std::vector<Json> natives;
             dataset_->convert(
                 {fields, record.number, options_.seed, has_default_rubric(), &answers_}, natives);
-            for (std::size_t i = 0; i < natives.size(); ++i) {
-                map_fields(fields, options_.map, natives[i]);
-                add(natives[i], record.place,
-                    natives.size() == 1 ? number
-                                        : ItemId{number.text + "." + std::to_string(i + 1), false});
-            }
-        } catch (const BadDefault&) {
-            throw;
         } catch (const std::runtime_error& error) {
-            items_.emplace_back(BadItem(id_of(object, number), error.what()));
+            problem = BadItem(id_of(object, number), error.what());
+        } catch (const Json::exception&) {
+            problem = BadItem(
+                id_of(object, number),
+                record.place + "a field is of another type than in " + std::string(dataset_->name));
         }
+        for (std::size_t i = 0; i < natives.size(); ++i)
+            add(fields, natives[i],
+                natives.size() == 1 ? number
+                                    : ItemId{number.text + "." + std::to_string(i + 1), false});
+        if (problem) items_.emplace_back(*std::move(problem));
     }
 
     bool has_default_rubric() const {
@@ -187,26 +205,34 @@ private:
         return id->is_number_integer() ? ItemId{id->dump(), true} : number;
     }
 
-    void add(const Json& native, const std::string& place, ItemId id) {
+    void add(const JsonFields& record, Json& native, const ItemId& id) {
         try {
-            Item item = item_from_json(native, place, std::move(id), options_.defaults);
-            if (!options_.with.empty() && !dataset_->needs_answers) compare(item, place);
-            items_.emplace_back(std::move(item));
+            map_fields(record, options_.map, native);
+            if (!options_.with.empty() && !dataset_->needs_answers)
+                make_pair(native, record.place(), id);
+            items_.emplace_back(item_from_json(native, record.place(), id, options_.defaults));
+        } catch (const BadDefault&) {
+            throw;
         } catch (const BadItem& bad) {
             items_.emplace_back(bad);
+        } catch (const std::runtime_error& error) {
+            items_.emplace_back(BadItem(id_of(record.object(), id), error.what()));
         }
     }
 
-    void compare(Item& item, const std::string& place) const {
-        if (item.mode == Mode::relative)
-            throw BadItem(item.id, place + "is a pair, --with compares single responses");
-        const auto other = others_.find(item.instruction);
-        if (other == others_.end())
-            throw BadItem(item.id, place + options_.with + " has no response to its instruction");
-        item.mode = Mode::relative;
-        item.response_b = other->second.response;
-        item.generator_b = other->second.generator;
-        item.label.reset();
+    // Of a single response and the one that the other file has.
+    void make_pair(Json& native, const std::string& place, const ItemId& id) const {
+        const Item single = item_from_json(native, place, id, of_single);
+        if (single.mode == Mode::relative)
+            throw BadItem(single.id, place + "is a pair, --with compares single responses");
+        const auto other = others_.items.find(single.instruction);
+        if (other == others_.items.end())
+            throw BadItem(single.id, place + options_.with + " has no response to its instruction");
+        for (const char* key : {"response", "generator", "label"}) native.erase(key);
+        native["response_A"] = single.response;
+        native["response_B"] = other->second.response;
+        native["generator_A"] = single.generator;
+        native["generator_B"] = other->second.generator;
     }
 
     DatasetOptions options_;

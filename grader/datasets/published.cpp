@@ -3,6 +3,7 @@
 #include <string>
 
 #include "grader/datasets/convert.h"
+#include "grader/datasets/field_map.h"
 #include "grader/datasets/prompt_sections.h"
 #include "grader/dialogue.h"
 
@@ -151,10 +152,7 @@ void native(const Source& source, std::vector<Json>& items) {
     if (!fields.find("rubric"))
         if (Json rubric = rubric_fields(fields, ""); !rubric.is_null())
             item["rubric"] = std::move(rubric);
-    if (const Json* label = fields.find("label"); label && label->is_string()) {
-        const Json value = Json::parse(text_of(*label), nullptr, false);
-        if (!value.is_discarded()) item["label"] = value;
-    }
+    if (const Json* label = fields.find("label")) item["label"] = label_of(*label);
     items.push_back(std::move(item));
 }
 

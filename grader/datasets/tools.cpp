@@ -38,7 +38,7 @@ const Json* answer_in(const Json& variables) {
 
 // What an assertion says of the item: a rubric, or a reference answer.
 void add_assertion(std::string_view type, const Json& value, Json& item) {
-    constexpr std::array rubrics{"llm-rubric", "model-graded-closedqa", "g-eval"};
+    constexpr std::array rubrics{"llm-rubric", "grade", "model-graded-closedqa", "g-eval"};
     constexpr std::array references{"equals", "similar", "factuality", "model-graded-factuality"};
     if (!value.is_string()) return;
     if (std::ranges::find(rubrics, type) != rubrics.end() && !item.contains("rubric"))
@@ -52,7 +52,76 @@ void add_assertions(const Json* list, Json& item) {
     if (!list || !list->is_array()) return;
     for (const Json& assertion : *list)
         if (const Json* value = field(&assertion, "value"))
-            add_assertion(assertion.value("type", ""), *value, item);
+            add_assertion(text_or_empty(assertion, "type"), *value, item);
+}
+
+// What promptfoo knows as assertions, "not-" in front of some aside (promptfoo.dev/docs,
+// "Assertions & metrics"), and its short forms for cells.
+constexpr std::string_view assertion_types[] = {"answer-relevance",
+                                                "bleu",
+                                                "classifier",
+                                                "contains",
+                                                "contains-all",
+                                                "contains-any",
+                                                "contains-html",
+                                                "contains-json",
+                                                "contains-sql",
+                                                "contains-xml",
+                                                "context-faithfulness",
+                                                "context-recall",
+                                                "context-relevance",
+                                                "conversation-relevance",
+                                                "cost",
+                                                "equals",
+                                                "eval",
+                                                "factuality",
+                                                "file",
+                                                "finish-reason",
+                                                "fn",
+                                                "g-eval",
+                                                "gleu",
+                                                "grade",
+                                                "guardrails",
+                                                "icontains",
+                                                "icontains-all",
+                                                "icontains-any",
+                                                "is-html",
+                                                "is-json",
+                                                "is-refusal",
+                                                "is-sql",
+                                                "is-valid-function-call",
+                                                "is-valid-openai-function-call",
+                                                "is-valid-openai-tools-call",
+                                                "is-xml",
+                                                "javascript",
+                                                "latency",
+                                                "levenshtein",
+                                                "llm-rubric",
+                                                "max-score",
+                                                "meteor",
+                                                "model-graded-closedqa",
+                                                "model-graded-factuality",
+                                                "moderation",
+                                                "perplexity",
+                                                "perplexity-score",
+                                                "pi",
+                                                "python",
+                                                "regex",
+                                                "rouge-n",
+                                                "ruby",
+                                                "search-rubric",
+                                                "select-best",
+                                                "similar",
+                                                "starts-with",
+                                                "tool-call-f1",
+                                                "trace-error-spans",
+                                                "trace-span-count",
+                                                "trace-span-duration",
+                                                "webhook"};
+
+bool is_assertion(std::string_view type) {
+    if (type.starts_with("not-")) type.remove_prefix(4);
+    return std::ranges::find(assertion_types, type) != std::end(assertion_types);
 }
 
 // A cell of an __expected column: "TYPE: VALUE" or "TYPE(THRESHOLD): VALUE"; else what the output
@@ -61,10 +130,8 @@ void add_expected(const std::string& cell, Json& item) {
     const std::size_t colon = cell.find(':');
     const std::string_view head = std::string_view(cell).substr(0, colon);
     const std::string_view type = head.substr(0, head.find('('));
-    const bool named =
-        colon != std::string::npos && !type.empty() &&
-        type.find_first_not_of("abcdefghijklmnopqrstuvwxyz-") == std::string_view::npos;
-    if (!named) return add_assertion("equals", cell, item);
+    if (colon == std::string::npos || !is_assertion(type))
+        return add_assertion("equals", cell, item);
     const std::size_t begin = std::min(cell.find_first_not_of(' ', colon + 1), cell.size());
     add_assertion(type, cell.substr(begin), item);
 }
@@ -73,7 +140,7 @@ void add_expected(const std::string& cell, Json& item) {
 Json with_roles(Json messages) {
     for (Json& message : messages) {
         if (!message.is_object() || message.contains("role")) continue;
-        const std::string type = message.value("type", "");
+        const std::string type = text_or_empty(message, "type");
         message["role"] = type == "human" ? "user" : type == "ai" ? "assistant" : type;
     }
     return messages;

@@ -61,5 +61,15 @@ TEST(Label, ErrorsNameWhatIsWrong) {
               R"(label: expected "A", "B" or "tie", found another string)");
 }
 
+TEST(Label, WritesNumbersOfAnySize) {
+    const auto text = [](double value) {
+        return to_json(Label{.scores = {{"label", {value}}}}).dump();
+    };
+    EXPECT_EQ(text(4), "4");
+    EXPECT_EQ(text(2.5), "2.5");
+    EXPECT_EQ(text(1e300), "1e+300");
+    EXPECT_EQ(text(-1e19), "-1e+19");
+}
+
 }  // namespace
 }  // namespace assay

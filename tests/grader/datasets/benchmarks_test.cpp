@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "tests/grader/datasets/dataset_items.h"
+#include "tests/model/test_files.h"
 #include "tests/support/paths.h"
 
 namespace assay {
@@ -110,6 +110,22 @@ TEST(Benchmarks, SpokenPreferences) {
     EXPECT_TRUE(read.items[0].instruction.ends_with("User: Hi\nAssistant: Yes?\nUser: Why?"));
 }
 
+TEST(Benchmarks, PreferencesAnswerOneDialogue) {
+    const std::string hi = R"("\n\nHuman: Hi\n\nAssistant: a")",
+                      bye = R"("\n\nHuman: Bye\n\nAssistant: b")",
+                      unanswered = R"("\n\nHuman: Hi\n\nAssistant: a\n\nHuman: And?")";
+    const auto record = [](const std::string& chosen, const std::string& rejected) {
+        return R"({"chosen": )" + chosen + R"(, "rejected": )" + rejected + "}\n";
+    };
+    const ReadItems read = read_items(record(hi, bye) + record(hi, unanswered));
+    EXPECT_TRUE(read.items.empty());
+    EXPECT_EQ(read.problems,
+              (std::vector<std::string>{
+                  "line 1: chosen and rejected answer different dialogues",
+                  "line 2: rejected: expected the assistant's message at the end, found the "
+                  "user's"}));
+}
+
 TEST(Benchmarks, AlpacaEval) {
     const ReadItems read = read_items(
         R"([{"dataset": "helpful_base", "instruction": "i", "output": "o", "generator": "m",
@@ -124,16 +140,39 @@ TEST(Benchmarks, AlpacaEval) {
     EXPECT_EQ(read.problems[0], "record 4: output: expected a string, found the number 1");
 }
 
+// What has more of an item keeps it, and what has a response is no output of AlpacaEval.
+TEST(Benchmarks, AlpacaEvalKeepsWhatItemsHave) {
+    const ReadItems read = read_items(
+        R"({"id": "x", "instruction": "Add.", "input": "1, 2", "output": "3", "context": "c",
+            "reference_answer": "three", "rubric": "reasoning", "label": 5})");
+    EXPECT_EQ(read.dataset, "alpaca-eval");
+    ASSERT_EQ(read.items.size(), 1u);
+    const Item& item = read.items[0];
+    EXPECT_EQ(item.id.text, "x");
+    EXPECT_EQ(item.instruction, "Add.\n\n1, 2");
+    EXPECT_EQ(item.reference_answer, "three");
+    EXPECT_EQ(item.rubric.text, builtin_rubric("reasoning")->text);
+    EXPECT_EQ(item.context, "c");
+    EXPECT_TRUE(item.label);
+    const ReadItems native =
+        read_items(R"({"instruction": "i", "response": "r", "output": "o", "rubric": "honesty"})");
+    EXPECT_EQ(native.dataset, "native");
+    EXPECT_EQ(native.items.at(0).response, "r");
+}
+
 TEST(Benchmarks, AlpacaEvalAnnotations) {
     const auto record = [](const std::string& preference) {
         return R"({"instruction": "i", "output_1": "one", "output_2": "two", "generator_1": "m1",
                    "generator_2": "m2", "annotator": "a", "preference": )" +
                preference + "}";
     };
-    const ReadItems read = read_items("[" + record("1.0") + "," + record("1.9998") + "," +
-                                      record("1.5") + "," + record("null") + "]");
+    const ReadItems read =
+        read_items("[" + record("1.0") + "," + record("1.9998") + "," + record("1.5") + "," +
+                   record("null") + "," + record("0") + "," + record("0.5") + "]");
     EXPECT_EQ(read.dataset, "alpaca-eval-pairs");
-    ASSERT_EQ(read.items.size(), 4u);
+    ASSERT_EQ(read.items.size(), 5u);
+    EXPECT_EQ(read.items[4].label->preferred, '=');
+    EXPECT_EQ(read.problems[0], "record 6: preference: expected 0 or 1 to 2, found the number 0.5");
     EXPECT_EQ(preference(read.items[0]), "one > two");
     EXPECT_EQ(preference(read.items[1]), "two > one");
     EXPECT_EQ(read.items[2].label->preferred, '=');
@@ -142,18 +181,11 @@ TEST(Benchmarks, AlpacaEvalAnnotations) {
 
 class Files : public ::testing::Test {
 protected:
-    void SetUp() override {
-        folder_ = std::filesystem::path(::testing::TempDir()) / "assay_datasets";
-        std::filesystem::create_directories(folder_);
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
-
     std::string file(const std::string& name, const std::string& text) {
-        std::ofstream(folder_ / name) << text;
-        return folder_ / name;
+        return folder_.write(name, text);
     }
 
-    std::filesystem::path folder_;
+    test::TemporaryFolder folder_;
 };
 
 const DatasetOptions honest{.defaults = {.mode = {}, .rubric = *builtin_rubric("honesty")}};
@@ -166,7 +198,9 @@ TEST_F(Files, MtBench) {
         "\n"
         R"({"question_id": 81, "model_id": "m2", "choices": [{"index": 0, "turns": ["b1", "b2"]}]})"
         "\n"
-        R"({"question_id": 82, "model_id": "m1", "choices": [{"index": 0, "turns": ["c1"]}]})");
+        R"({"question_id": 82, "model_id": "m1", "choices": [{"index": 0, "turns": ["c1"]}]})"
+        "\n"
+        R"({"question_id": 82, "model_id": "m2", "choices": [{"turns": ["d1", "d2"]}]})");
     const auto source = open_dataset(
         file(
             "question.jsonl",
@@ -178,7 +212,8 @@ TEST_F(Files, MtBench) {
         options);
     const ReadItems read = read_items(*source);
     EXPECT_EQ(read.dataset, "mt-bench");
-    ASSERT_EQ(read.items.size(), 4u);
+    ASSERT_EQ(read.items.size(), 6u);
+    EXPECT_EQ(read.items[5].response, "d2");  // what is wrong with the other answer is its own
     EXPECT_EQ(read.items[0].instruction, "Write.");
     EXPECT_EQ(read.items[0].response, "a1");
     EXPECT_EQ(read.items[0].reference_answer, "r1");
@@ -210,6 +245,25 @@ TEST_F(Files, ResponsesToTheSameInstructionBecomePairs) {
     EXPECT_EQ(read.items[1].generator + read.items[1].generator_b, "m1m2");
     EXPECT_EQ(read.problems[0],
               "record 3: " + options.with + " has no response to its instruction");
+}
+
+TEST_F(Files, PairsNeedNoMoreThanPairs) {
+    const std::string a = file("a.jsonl", R"({"instruction": "i", "response": "a", "label": 3})"),
+                      b = file("b.jsonl",
+                               R"({"instruction": "i", "response": "b"}
+{"instruction": "j"}
+{"instruction": "i", "response": "c"})");
+    DatasetOptions options;
+    options.with = b;
+    options.defaults = {.mode = Mode::relative, .rubric = Rubric{"[Right?]", true}};
+    const auto source = open_dataset(a, options);
+    const ReadItems read = read_items(*source);
+    ASSERT_EQ(read.items.size(), 1u);
+    EXPECT_EQ(read.items[0].response + read.items[0].response_b, "ab");
+    EXPECT_FALSE(read.items[0].label);
+    EXPECT_EQ(read.problems,
+              (std::vector<std::string>{b + ": line 2: response is missing",
+                                        b + ": item 3 answers the instruction of one before it"}));
 }
 
 TEST_F(Files, KnowTheirLength) {

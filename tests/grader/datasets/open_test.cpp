@@ -72,6 +72,70 @@ TEST(Datasets, FieldsCanBeMapped) {
     EXPECT_EQ(read.problems[0], "line 2: choices.0.say is missing, which is mapped to response");
 }
 
+TEST(Datasets, AFieldOfAnotherTypeIsNoReasonToStop) {
+    const std::string good = R"({"user_input": "i", "response": "r"})";
+    for (const std::string bad :
+         {R"({"user_input": [{"type": 5, "content": "x"}], "response": "r"})",
+          R"({"messages": [{"role": "user", "content": [{"type": null}]}], "response": "r"})"}) {
+        const ReadItems read = read_items(bad + "\n" + good + "\n" + good);
+        EXPECT_EQ(read.items.size(), 2u) << bad;
+        EXPECT_TRUE(read.problems.at(0).starts_with("line 1: ")) << read.problems[0];
+    }
+    const ReadItems promptfoo = read_items(
+        R"({"vars": {"question": "q", "answer": "a"}, "assert": [{"type": 3, "value": "v"}]})");
+    EXPECT_EQ(promptfoo.items.size(), 1u);
+    DatasetOptions options;
+    options.map = {parse_mapping("label.human=stars")};
+    const ReadItems mapped =
+        read_items(R"({"instruction": "i", "response": "r", "label": 3, "stars": 4})", options);
+    ASSERT_EQ(mapped.items.size(), 1u);
+    EXPECT_EQ(to_json(*mapped.items[0].label).dump(), R"({"human":4})");
+}
+
+TEST(Datasets, CellsOfTablesAreNumbersInLabels) {
+    DatasetOptions options;
+    options.map = {parse_mapping("instruction=q"), parse_mapping("response=a"),
+                   parse_mapping("label.human=stars")};
+    const ReadItems read = read_items("q,a,stars\ni,1,4\nj,2,\nk,3,good\n", options);
+    ASSERT_EQ(read.items.size(), 2u);
+    EXPECT_EQ(to_json(*read.items[0].label).dump(), R"({"human":4})");
+    EXPECT_EQ(read.items[0].response, "1");
+    EXPECT_FALSE(read.items[1].label);
+    EXPECT_EQ(read.problems, std::vector<std::string>{"line 4: label.human: expected a number, "
+                                                      "found a string"});
+}
+
+TEST(Datasets, MappedFieldsTakeThePlaceOfTheirLike) {
+    const auto mapped = [](const std::string& record, std::vector<std::string> maps) {
+        DatasetOptions options;
+        for (const std::string& map : maps) options.map.push_back(parse_mapping(map));
+        const ReadItems read = read_items(record, options);
+        return read.items.empty() ? Item{} : read.items[0];
+    };
+    const Item pair = mapped(R"({"instruction": "i", "response": "r", "other": "s"})",
+                             {"response_A=response", "response_B=other"});
+    EXPECT_EQ(pair.mode, Mode::relative);
+    EXPECT_EQ(pair.response + pair.response_b, "rs");
+    const Item single = mapped(R"({"instruction": "i", "response_A": "r", "response_B": "s"})",
+                               {"response=response_B"});
+    EXPECT_EQ(single.mode, Mode::absolute);
+    EXPECT_EQ(single.response, "s");
+    const std::string dialogue =
+        R"({"messages": [{"role": "user", "content": "u"}], "response": "r", "instruction": "i"})";
+    EXPECT_EQ(mapped(dialogue, {"instruction=messages.0.content"}).instruction, "u");
+    EXPECT_EQ(mapped(dialogue, {"messages=messages"}).instruction, "u");
+    EXPECT_EQ(mapped(R"({"instruction": "i", "response": "r", "group": 3})", {}).group, "3");
+}
+
+TEST(Datasets, DeeplyNestedFieldsAreRefused) {
+    const std::string deep(200000, '[');
+    const ReadItems read = read_items(R"({"instruction": "i", "response": "r", "x": )" + deep +
+                                      std::string(deep.size(), ']') + "}\n" +
+                                      R"({"instruction": "i", "response": "["})");
+    EXPECT_EQ(read.items.size(), 1u);
+    EXPECT_EQ(read.problems, std::vector<std::string>{"line 1: nested deeper than 256 levels"});
+}
+
 TEST(Datasets, MappingsAreChecked) {
     const auto problem = [](const std::string& text) -> std::string {
         try {

@@ -36,6 +36,17 @@ TEST(Tools, Promptfoo) {
     EXPECT_EQ(read.problems[0], "record 4: response.output is missing");
 }
 
+// A file of results also holds the configuration, with its tests.
+TEST(Tools, PromptfooResultsAreNotTheirTests) {
+    const ReadItems read = read_items(R"({"evalId": "e",
+        "config": {"tests": [{"vars": {"question": "Why?"}}]},
+        "results": {"results": [
+            {"prompt": {"raw": "Why?"}, "vars": {}, "response": {"output": "So."}}]}})");
+    EXPECT_EQ(read.dataset, "promptfoo");
+    ASSERT_EQ(read.items.size(), 1u);
+    EXPECT_EQ(read.items[0].response, "So.");
+}
+
 TEST(Tools, PromptfooTests) {
     const ReadItems read = read_items(R"([
         {"description": "sum", "vars": {"question": "What is 2+2?"}, "providerOutput": "4",
@@ -67,6 +78,20 @@ TEST(Tools, PromptfooTables) {
     EXPECT_EQ(read.items[0].rubric.text, "Is it right?");
     EXPECT_EQ(read.items[1].reference_answer, "Hello");
     EXPECT_FALSE(read.items[2].reference_answer);
+}
+
+TEST(Tools, PromptfooCells) {
+    const ReadItems read = read_items(
+        "question,output,__expected\n"
+        "a,o,grade: Is it kind?\n"
+        "b,o,note: the end\n"
+        "c,o,not-equals: x\n"
+        "d,o,contains: x\n");
+    ASSERT_EQ(read.items.size(), 4u);
+    EXPECT_EQ(read.items[0].rubric.text, "Is it kind?");
+    EXPECT_EQ(read.items[1].reference_answer, "note: the end");
+    EXPECT_FALSE(read.items[2].reference_answer);
+    EXPECT_FALSE(read.items[3].reference_answer);
 }
 
 TEST(Tools, DeepEval) {
