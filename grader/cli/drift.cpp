@@ -27,6 +27,7 @@ struct Options {
     std::string reference, input, output;
     std::vector<std::string> tests;
     std::optional<std::uint32_t> max_new_tokens;
+    std::uint64_t seed = 0;
     bool force = false, json = false;
 };
 
@@ -36,7 +37,7 @@ struct ItemsToJudge {
 };
 
 ItemsToJudge read_items(const Options& options) {
-    const auto source = open_items(options.input, options.items);
+    const auto source = open_items(options.input, options.items, options.seed);
     ItemsToJudge read;
     while (const auto next = source->next())
         if (const auto* item = std::get_if<Item>(&*next))
@@ -210,6 +211,7 @@ Action add_options(CLI::App& command) {
     add_input_option(command, options->input)->required();
     add_item_options(command, options->items);
     add_dataset_options(command, options->items);
+    add_coin_option(command, options->seed);
     command
         .add_option("-o,--output", options->output,
                     "Where the report goes as JSON, beside the table")

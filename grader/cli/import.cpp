@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
-#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,6 +11,7 @@
 #include "grader/cli/items.h"
 #include "grader/cli/options.h"
 #include "grader/cli/output_file.h"
+#include "grader/cli/terminal.h"
 #include "runtime/error.h"
 
 namespace assay::cli {
@@ -48,6 +48,7 @@ void write(std::FILE* file, const Item& item, const std::string& name) {
 
 int run(Options options) {
     if (options.list) return show_datasets(options);
+    if (options.json) throw UsageError("--json serves --list: items are JSON lines anyway");
     if (options.input.empty()) throw UsageError("nothing to import: give a FILE, or --list");
     // Items may go without a rubric until they are graded.
     const bool to_file = !options.output.empty() && options.output != "-";
@@ -68,7 +69,7 @@ int run(Options options) {
             ++imported;
         } else {
             ++bad;
-            std::fprintf(stderr, "assay: %s\n", std::get<BadItem>(*next).what());
+            std::fprintf(stderr, "assay: %s\n", harmless(std::get<BadItem>(*next).what()).c_str());
         }
     if (std::fflush(to) != 0) throw Error(options.output + ": cannot be written");
     if (!options.quiet)
@@ -84,12 +85,9 @@ Action add_options(CLI::App& command) {
     command.add_option("-o,--output", options->output, "Where items go (default: standard output)")
         ->type_name("FILE");
     add_item_options(command, options->items);
+    command.remove_option(command.get_option("--profile"));  // items have none
     add_dataset_options(command, options->items);
-    command
-        .add_option("--seed", options->seed,
-                    "Of the coin that decides which response of a labelled pair is A (default 0)")
-        ->check(integer_between(0, std::numeric_limits<std::uint64_t>::max()))
-        ->type_name("NUMBER");
+    add_coin_option(command, options->seed);
     command.add_flag("--list", options->list, "Show the datasets that are known");
     command.add_flag("--force", options->force, "Replace the file of -o if it is there");
     add_json_flag(command, options->json);

@@ -1,5 +1,6 @@
 #include "grader/cli/items.h"
 
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -96,6 +97,14 @@ void add_dataset_options(CLI::App& command, ItemOptions& options) {
                     "A second file: the answers to MT-Bench's questions, or responses to the same "
                     "instructions, which make pairs")
         ->type_name("FILE");
+}
+
+void add_coin_option(CLI::App& command, std::uint64_t& seed) {
+    command
+        .add_option("--seed", seed,
+                    "Of the coin that decides which response of a labelled pair is A (default 0)")
+        ->check(integer_between(0, std::numeric_limits<std::uint64_t>::max()))
+        ->type_name("NUMBER");
 }
 
 ItemDefaults defaults_of(const ItemOptions& options) {

@@ -28,6 +28,8 @@ void add_profile_option(CLI::App& command, std::string& profile);
 void add_item_options(CLI::App& command, ItemOptions& options);     // --rubric, --format, --profile
 void add_dataset_options(CLI::App& command, ItemOptions& options);  // --dataset, --map, --with
 
+void add_coin_option(CLI::App& command, std::uint64_t& seed);  // --seed of open_items
+
 // Throws a UsageError if --profile has no format that --format asks for, and an Error about
 // --rubric.
 ItemDefaults defaults_of(const ItemOptions& options);

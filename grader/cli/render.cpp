@@ -25,6 +25,7 @@ struct Options {
     TooLong too_long = TooLong::refuse;
     std::uint32_t context = 0;
     std::optional<std::uint32_t> max_new_tokens;
+    std::uint64_t seed = 0;
 };
 
 // As `assay grade` is told the same.
@@ -67,7 +68,7 @@ int run(const Options& options) {
     std::optional<Asking> asking;
     if (options.too_long != TooLong::refuse)
         asking.emplace(tokenizer, grading, context_of(options));
-    const auto items = open_items(options.input, options.items);
+    const auto items = open_items(options.input, options.items, options.seed);
     int code = exit_code::done;
     while (const auto next = items->next()) {
         Json line;
@@ -93,6 +94,7 @@ Action add_options(CLI::App& command) {
     add_input_option(command, options->input)->required();
     add_item_options(command, options->items);
     add_dataset_options(command, options->items);
+    add_coin_option(command, options->seed);
     add_too_long_option(command, options->too_long);
     add_context_option(command, options->context);
     command

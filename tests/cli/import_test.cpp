@@ -48,6 +48,34 @@ TEST(Import, ListsDatasets) {
               std::string::npos);
 }
 
+TEST(Import, TheCoinIsThatOfOtherCommands) {
+    const std::string record = R"({"prompt": "i", "chosen": "good", "rejected": "bad"})";
+    std::string orders;
+    for (int seed = 0; seed < 8; ++seed) {
+        const std::string text = std::to_string(seed);
+        const Ran imported =
+            run_assay({"import", "-", "-q", "--seed", text, "--rubric", "honesty"}, record);
+        const Ran rendered =
+            run_assay({"render", "--model", data("demo-judge/tiny-judge-Q8_0.gguf"), "-i", "-",
+                       "--rubric", "honesty", "--seed", text},
+                      record);
+        const std::string a = Json::parse(imported.output)["response_A"];
+        EXPECT_NE(Json::parse(rendered.output)["prompt"].get<std::string>().find("A:\n" + a),
+                  std::string::npos);
+        orders += a[0];
+    }
+    EXPECT_NE(orders.find('g'), std::string::npos);
+    EXPECT_NE(orders.find('b'), std::string::npos);
+}
+
+TEST(Import, ShowsNoControlCharacters) {
+    const Ran ran = run_assay({"import", "-", "--map", "instruction=\033[31m"}, "{\"a\": 1}");
+    EXPECT_EQ(ran.exit_code, 3);
+    EXPECT_EQ(ran.errors.find('\033'), std::string::npos) << ran.errors;
+    EXPECT_EQ(run_assay({"import", "-", "--json"}, "{}").exit_code, 2);
+    EXPECT_EQ(run_assay({"import", "-", "--profile", "p1"}, "{}").exit_code, 2);
+}
+
 // Other commands read the same files.
 TEST(Import, RenderReadsDatasetsToo) {
     const Ran ran =
