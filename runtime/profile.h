@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/vk/kernel.h"
+
 namespace assay {
 
 // What an operation moves and computes, by the operation's own count.
@@ -16,6 +18,7 @@ struct ProfileEvent {
     std::string_view kernel;  // "direct.q4_0"
     double start_seconds = 0, seconds = 0;
     Cost cost;
+    Constants constants{};  // the kernel was specialized with
 };
 
 // The dispatches of one kernel together.

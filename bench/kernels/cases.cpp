@@ -61,12 +61,13 @@ std::vector<Shape> shapes_of(const ModelShape& m) {
         shapes.push_back(shape(combine, "", m.hidden, m.hidden));
     }
     for (const Shape& more :
-         {shape(matmul, "head", m.hidden, m.vocabulary), shape(attention, "", m.q_size(), m.kv_size()),
-          shape(rope, "", m.q_size(), m.kv_size()), shape(embed, "", m.vocabulary, m.hidden),
-          shape(rmsnorm, "", m.hidden, m.hidden), shape(swiglu, "", m.intermediate, m.intermediate),
-          shape(gather, "", m.hidden, m.hidden), shape(sample, "greedy", m.vocabulary, 1),
-          shape(sample, "lead", m.vocabulary, 1), shape(sample, "tail", m.vocabulary, 1),
-          shape(sample, "flat", m.vocabulary, 1), shape(repack, "", m.intermediate, m.hidden)})
+         {shape(matmul, "head", m.hidden, m.vocabulary),
+          shape(attention, "", m.q_size(), m.kv_size()), shape(rope, "", m.q_size(), m.kv_size()),
+          shape(embed, "", m.vocabulary, m.hidden), shape(rmsnorm, "", m.hidden, m.hidden),
+          shape(swiglu, "", m.intermediate, m.intermediate), shape(gather, "", m.hidden, m.hidden),
+          shape(sample, "greedy", m.vocabulary, 1), shape(sample, "lead", m.vocabulary, 1),
+          shape(sample, "tail", m.vocabulary, 1), shape(sample, "flat", m.vocabulary, 1),
+          shape(repack, "", m.intermediate, m.hidden)})
         shapes.push_back(more);
     return shapes;
 }

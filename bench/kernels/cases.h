@@ -25,9 +25,9 @@ enum class Operation : std::uint8_t {
     sample,
     repack,
 };
-inline constexpr std::string_view operation_names[] = {
-    "matmul", "experts", "attention", "embed",   "rmsnorm", "rope",
-    "swiglu", "gather",  "route",     "combine", "sample",  "repack"};
+inline constexpr std::string_view operation_names[] = {"matmul",  "experts", "attention", "embed",
+                                                       "rmsnorm", "rope",    "swiglu",    "gather",
+                                                       "route",   "combine", "sample",    "repack"};
 
 constexpr bool is_product(Operation operation) {
     return operation == Operation::matmul || operation == Operation::experts;
@@ -39,15 +39,15 @@ enum class Epilogue : std::uint8_t { store, add, swiglu };
 // An operation at the shape at which some models meet it.
 struct Shape {
     Operation operation{};
-    std::string_view part;  // which weight, or how a token is chosen; may be empty
-    std::uint32_t in = 0, out = 0;  // elements of a row that is read, and that is computed
-    Epilogue epilogue{};            // of products
+    std::string_view part;                 // which weight, or how a token is chosen; may be empty
+    std::uint32_t in = 0, out = 0;         // elements of a row that is read, and that is computed
+    Epilogue epilogue{};                   // of products
     const ModelShape* model = nullptr;     // the first
     std::vector<std::string_view> models;  // all of them, by name
 };
 
-// One thing to measure. rows: of the step, up to most_decoded_rows one token of as many texts, above
-// it a prompt; 0 where there are none.
+// One thing to measure. rows: of the step, up to most_decoded_rows one token of as many texts,
+// above it a prompt; 0 where there are none.
 struct Case {
     const Shape* shape = nullptr;
     std::optional<Format> format;  // of the weight

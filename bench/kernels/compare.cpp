@@ -70,7 +70,8 @@ Earlier::Earlier(const Json& json) {
 Comparison compare(const Timing& before, const Timing& now) {
     Comparison comparison;
     comparison.ratio = before.median > 0 ? now.median / before.median : 1;
-    if (now.p10 > before.p90 && comparison.ratio > 1 + least_change) comparison.change = Change::slower;
+    if (now.p10 > before.p90 && comparison.ratio > 1 + least_change)
+        comparison.change = Change::slower;
     if (now.p90 < before.p10 && comparison.ratio < 1 / (1 + least_change))
         comparison.change = Change::faster;
     return comparison;
@@ -81,20 +82,21 @@ std::string comparison_text(const Report& report, const Earlier& earlier) {
     std::string text = "\nAgainst " + earlier.device + ", " + earlier.driver + "; Assay " +
                        earlier.version + ", " + earlier.date + "\n";
     char line[256];
-    std::snprintf(line, sizeof line, "%-44s %12s %12s %8s %8s\n", "case", "cold then", "now", "ratio",
-                  "warm");
+    std::snprintf(line, sizeof line, "%-44s %12s %12s %8s %8s\n", "case", "cold then", "now",
+                  "ratio", "warm");
     text += line;
     std::size_t changed[3] = {};
     for (const Row& row : rows) {
-        std::snprintf(line, sizeof line, "%-44s %9.3f ms %9.3f ms %8.3f %8.3f  %s\n", row.name.c_str(),
-                      row.before.cold.median * 1e3, row.now.cold.median * 1e3, row.cold.ratio,
-                      row.warm.ratio, word(row.cold.change));
+        std::snprintf(line, sizeof line, "%-44s %9.3f ms %9.3f ms %8.3f %8.3f  %s\n",
+                      row.name.c_str(), row.before.cold.median * 1e3, row.now.cold.median * 1e3,
+                      row.cold.ratio, row.warm.ratio, word(row.cold.change));
         text += line;
         ++changed[static_cast<std::size_t>(row.cold.change)];
     }
-    std::snprintf(line, sizeof line,
-                  "%zu cases in both runs: %zu slower, %zu faster beyond noise, %zu alike; mean ratio %.3f\n",
-                  rows.size(), changed[1], changed[2], changed[0], mean_ratio(rows));
+    std::snprintf(
+        line, sizeof line,
+        "%zu cases in both runs: %zu slower, %zu faster beyond noise, %zu alike; mean ratio %.3f\n",
+        rows.size(), changed[1], changed[2], changed[0], mean_ratio(rows));
     return text + line;
 }
 

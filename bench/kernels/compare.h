@@ -26,8 +26,8 @@ struct Comparison {
     double ratio = 1;  // of medians: above 1 it takes longer now
     Change change{};
 };
-// A change is one beyond noise if the middle four fifths of the samples, p10 to p90, have nothing in
-// common and the medians differ by more than 2 %.
+// A change is one beyond noise if the middle four fifths of the samples, p10 to p90, have nothing
+// in common and the medians differ by more than 2 %.
 Comparison compare(const Timing& before, const Timing& now);
 
 // A table of the cases that both runs have, and a line that counts changes.

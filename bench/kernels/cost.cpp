@@ -4,7 +4,8 @@ namespace assay::bench {
 
 Cost product_cost(Format format, std::uint32_t in, std::uint32_t out, Epilogue epilogue,
                   std::uint32_t rows, std::uint32_t x_rows, std::uint32_t weights) {
-    const double results = static_cast<double>(rows) * out * (epilogue == Epilogue::swiglu ? 0.5 : 1),
+    const double results =
+                     static_cast<double>(rows) * out * (epilogue == Epilogue::swiglu ? 0.5 : 1),
                  times = epilogue == Epilogue::add ? 2 : 1;  // read and written
     const double weight_bytes = static_cast<double>(row_bytes(format, in)) * out * weights;
     return {.bytes = weight_bytes + 4.0 * x_rows * in + 4 * results * times,

@@ -14,7 +14,8 @@ namespace assay::bench {
 Cost product_cost(Format format, std::uint32_t in, std::uint32_t out, Epilogue epilogue,
                   std::uint32_t rows, std::uint32_t x_rows, std::uint32_t weights);
 
-// Of texts with `tokens` new ones each, which attend to `keys` positions, the last of them their own.
+// Of texts with `tokens` new ones each, which attend to `keys` positions, the last of them their
+// own.
 Cost attention_cost(const ModelShape& model, Cache kv, std::uint32_t texts, std::uint32_t tokens,
                     std::uint32_t keys);
 

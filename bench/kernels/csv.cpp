@@ -26,7 +26,8 @@ constexpr Column columns[] = {
      }},
     {"model", [](const Result& r) { return std::string(r.of.shape->model->name); }},
     {"part", [](const Result& r) { return std::string(r.of.shape->part); }},
-    {"format", [](const Result& r) { return r.of.format ? std::string(info(*r.of.format).name) : ""; }},
+    {"format",
+     [](const Result& r) { return r.of.format ? std::string(info(*r.of.format).name) : ""; }},
     {"kv", [](const Result& r) { return r.of.kv ? std::string(info(*r.of.kv).name) : ""; }},
     {"rows", [](const Result& r) { return r.of.rows ? std::to_string(r.of.rows) : ""; }},
     {"keys", [](const Result& r) { return r.of.keys ? std::to_string(r.of.keys) : ""; }},
@@ -34,7 +35,8 @@ constexpr Column columns[] = {
     {"out", [](const Result& r) { return std::to_string(r.of.shape->out); }},
     {"bytes", [](const Result& r) { return number(r.cost.bytes); }},
     {"operations", [](const Result& r) { return number(r.cost.flops); }},
-    {"samples", [](const Result& r) { return r.timed ? std::to_string(r.timed->cold.samples) : ""; }},
+    {"samples",
+     [](const Result& r) { return r.timed ? std::to_string(r.timed->cold.samples) : ""; }},
     {"cold_median_s", [](const Result& r) { return r.timed ? number(r.timed->cold.median) : ""; }},
     {"cold_p10_s", [](const Result& r) { return r.timed ? number(r.timed->cold.p10) : ""; }},
     {"cold_p90_s", [](const Result& r) { return r.timed ? number(r.timed->cold.p90) : ""; }},
@@ -42,7 +44,8 @@ constexpr Column columns[] = {
     {"warm_p10_s", [](const Result& r) { return r.timed ? number(r.timed->warm.p10) : ""; }},
     {"warm_p90_s", [](const Result& r) { return r.timed ? number(r.timed->warm.p90) : ""; }},
     {"bytes_per_s", [](const Result& r) { return r.timed ? number(r.bytes_per_second()) : ""; }},
-    {"operations_per_s", [](const Result& r) { return r.timed ? number(r.flops_per_second()) : ""; }},
+    {"operations_per_s",
+     [](const Result& r) { return r.timed ? number(r.flops_per_second()) : ""; }},
     {"roof", [](const Result& r) { return std::string(r.bound.roof); }},
     {"share_of_roof", [](const Result& r) { return r.timed ? number(r.share()) : ""; }},
     {"kernels", [](const Result& r) { return r.timed ? kernel_text(*r.timed) : ""; }},
@@ -52,7 +55,9 @@ constexpr Column columns[] = {
     {"adversarial_max_abs", [](const Result& r) { return number(r.adversarial.max_abs); }},
     {"adversarial_nmse", [](const Result& r) { return number(r.adversarial.nmse); }},
     {"not_finite",
-     [](const Result& r) { return std::to_string(r.random.not_finite + r.adversarial.not_finite); }},
+     [](const Result& r) {
+         return std::to_string(r.random.not_finite + r.adversarial.not_finite);
+     }},
     {"correct", [](const Result& r) { return std::string(r.correct() ? "true" : "false"); }},
 };
 

@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <span>
 
-
 namespace assay::bench {
 
 // How far the outputs of an operation that were compared are from exact arithmetic on the same

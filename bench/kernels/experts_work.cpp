@@ -27,9 +27,9 @@ public:
           path_(paths.matmul),
           experts_(kept.experts(s, c)),
           logits_(s, router_logits(model_, c.rows), {c.rows, model_.experts, 1}),
-          chosen_(reference::route(router_logits(model_, c.rows), model_.experts,
-                                   model_.experts_used)
-                      .experts) {}
+          chosen_(
+              reference::route(router_logits(model_, c.rows), model_.experts, model_.experts_used)
+                  .experts) {}
 
     Errors check(Stream& s, Data data) override {
         ErrorMeter meter;
@@ -48,6 +48,10 @@ public:
         const std::set<std::uint32_t> met(chosen_.begin(), chosen_.end());
         return product_cost(*case_.format, case_.shape->in, case_.shape->out, case_.shape->epilogue,
                             routed_rows(), x_rows(), static_cast<std::uint32_t>(met.size()));
+    }
+
+    std::string why(const DeviceInfo& device) const override {
+        return path_reason(path_, device, *case_.format, routing_.expert_rows);
     }
 
 private:

@@ -77,8 +77,8 @@ std::vector<std::string> expand(std::string_view beginning, Property property) {
 // Whose names a word without "=" speaks of: of those that know it, those that know it whole.
 std::optional<Property> property_of(std::string_view name) {
     std::optional<Property> found;
-    for (const Property p : {Property::operation, Property::model, Property::part, Property::format,
-                             Property::kv}) {
+    for (const Property p :
+         {Property::operation, Property::model, Property::part, Property::format, Property::kv}) {
         if (known_names(p).contains(name)) return p;
         if (!found && !expand(name, p).empty()) found = p;
     }
@@ -127,7 +127,8 @@ void Filter::add(std::string_view word) {
         const auto first = parse_number(value.substr(0, dots)),
                    last = dots == value.npos ? first : parse_number(value.substr(dots + 2));
         if (!first || !last || *first > *last)
-            refuse(word, "'" + std::string(value) + "' given, a number or a range like 1..8 expected");
+            refuse(word,
+                   "'" + std::string(value) + "' given, a number or a range like 1..8 expected");
         wanted.ranges.push_back({*first, *last});
     }
 }
@@ -147,9 +148,8 @@ bool Filter::fits(const Wanted& wanted, const Case& c, Property property, bool i
 }
 
 bool Filter::holds(const Case& c) const {
-    return std::ranges::all_of(wanted_, [&](const auto& entry) {
-        return fits(entry.second, c, entry.first, false);
-    });
+    return std::ranges::all_of(
+        wanted_, [&](const auto& entry) { return fits(entry.second, c, entry.first, false); });
 }
 
 bool Filter::holds(const Case& c, const Filter& usual) const {

@@ -26,8 +26,8 @@ public:
 
     // A property that a case does not have fails if the filter asks for it.
     bool holds(const Case& c) const;
-    // The cases that `usual` holds too, where this filter does not say otherwise. There, what a case
-    // does not have is no reason to leave it out.
+    // The cases that `usual` holds too, where this filter does not say otherwise. There, what a
+    // case does not have is no reason to leave it out.
     bool holds(const Case& c, const Filter& usual) const;
 
 private:

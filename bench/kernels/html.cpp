@@ -38,17 +38,20 @@ std::string legend() {
     std::string html = "<ul>\n";
     for (std::size_t group = 0; group < std::size(plot_groups); ++group)
         html += "<li><svg viewBox=\"0 0 10 10\"><circle class=\"s" + std::to_string(group) +
-                "\" cx=\"5\" cy=\"5\" r=\"4.5\"/></svg>" + std::string(plot_groups[group]) + "</li>\n";
+                "\" cx=\"5\" cy=\"5\" r=\"4.5\"/></svg>" + std::string(plot_groups[group]) +
+                "</li>\n";
     return html + "</ul>\n";
 }
 
 std::string table(const Report& report) {
     std::string html = "<div class=\"scroll\"><table>\n<thead><tr>";
-    for (const std::string& name : table_columns(report)) html += "<th>" + escape_markup(name) + "</th>";
+    for (const std::string& name : table_columns(report))
+        html += "<th>" + escape_markup(name) + "</th>";
     html += "</tr></thead>\n<tbody>\n";
     for (const Result& result : report.results) {
         html += result.correct() ? "<tr>" : "<tr class=\"bad\">";
-        for (const std::string& cell : table_cells(result)) html += "<td>" + escape_markup(cell) + "</td>";
+        for (const std::string& cell : table_cells(result))
+            html += "<td>" + escape_markup(cell) + "</td>";
         html += "</tr>\n";
     }
     return html + "</tbody>\n</table></div>\n";
@@ -60,16 +63,18 @@ std::string to_html(const Report& report) {
     const std::string title = "Kernels on " + report.device.name;
     std::string html =
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+        "'unsafe-inline'\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-        escape_markup(title) + "</title>\n<style>" + std::string(style) + "</style>\n</head>\n<body>\n<h1>" +
-        escape_markup(title) + "</h1>\n";
+        escape_markup(title) + "</title>\n<style>" + std::string(style) +
+        "</style>\n</head>\n<body>\n<h1>" + escape_markup(title) + "</h1>\n";
     if (report.device.is_cpu) html += paragraph(std::string(cpu_banner), "bad");
     for (const std::string& line : head_lines(report)) html += paragraph(line);
     if (!report.correct()) html += paragraph(closing(report), "bad");
     if (const std::string plot = roofline_svg(report); !plot.empty())
         html += "<h2>Roofline</h2>\n<div class=\"card\">\n" + legend() + plot +
-                "</div>\n<p>Cold medians. Names are in the tooltips; operations that only move data are in the "
+                "</div>\n<p>Cold medians. Names are in the tooltips; operations that only move "
+                "data are in the "
                 "table alone.</p>\n";
     html += "<h2>Cases</h2>\n" + table(report);
     for (const Omitted& omitted : report.omitted)

@@ -13,15 +13,33 @@ Json to_json(const Timing& timing) {
 }
 
 Json to_json(const Errors& errors) {
-    return {{"compared", errors.compared}, {"wrong", errors.wrong},
-            {"not_finite", errors.not_finite}, {"max_abs", errors.max_abs},
-            {"nmse", errors.nmse}, {"of_allowed", errors.of_allowed}};
+    return {
+        {"compared", errors.compared}, {"wrong", errors.wrong}, {"not_finite", errors.not_finite},
+        {"max_abs", errors.max_abs},   {"nmse", errors.nmse},   {"of_allowed", errors.of_allowed}};
+}
+
+Json constants_of(const KernelRun& run) {
+    Json list = Json::array();
+    for (std::uint32_t i = 0; i < run.constants.count; ++i) list.push_back(run.constants.values[i]);
+    return list;
 }
 
 Json to_json(const std::vector<KernelRun>& kernels) {
     Json list = Json::array();
     for (const KernelRun& run : kernels)
-        list.push_back({{"kernel", run.kernel}, {"dispatches", run.dispatches}});
+        list.push_back({{"kernel", run.kernel},
+                        {"constants", constants_of(run)},
+                        {"dispatches", run.dispatches}});
+    return list;
+}
+
+// "16 x 16 x 16 (f16 to f32)": rows, columns, depth.
+Json matrices(const DeviceInfo& device) {
+    Json list = Json::array();
+    for (const MatrixShape& shape : device.matrix_shapes)
+        list.push_back(std::to_string(shape.rows) + " x " + std::to_string(shape.columns) + " x " +
+                       std::to_string(shape.depth) + " (" + shape.operands + " to " + shape.sums +
+                       ")");
     return list;
 }
 
@@ -32,7 +50,8 @@ Json to_json(const DeviceInfo& device) {
             {"api_version", device.api_version},
             {"subgroup_size", device.subgroup_size},
             {"memory_bytes", device.memory_bytes},
-            {"tiers", tiers_json(device)}};
+            {"tiers", tiers_json(device)},
+            {"matrix_shapes", matrices(device)}};
 }
 
 Json to_json(const Roof& roof) {

@@ -29,6 +29,10 @@ public:
                             case_.rows, case_.rows, 1);
     }
 
+    std::string why(const DeviceInfo& device) const override {
+        return path_reason(path_, device, *case_.format, case_.rows);
+    }
+
 private:
     std::uint32_t width() const {
         return case_.shape->epilogue == Epilogue::swiglu ? case_.shape->out / 2 : case_.shape->out;

@@ -28,9 +28,11 @@ std::vector<std::span<const ProfileEvent>> split(const std::vector<ProfileEvent>
 std::vector<KernelRun> kernels_of(std::span<const ProfileEvent> sample) {
     std::vector<KernelRun> runs;
     for (const ProfileEvent& event : sample) {
-        const auto same = std::ranges::find(runs, event.kernel, &KernelRun::kernel);
+        const auto same = std::ranges::find_if(runs, [&](const KernelRun& run) {
+            return run.kernel == event.kernel && run.constants == event.constants;
+        });
         if (same == runs.end())
-            runs.push_back({std::string(event.kernel), 1});
+            runs.push_back({std::string(event.kernel), event.constants, 1});
         else
             ++same->dispatches;
     }

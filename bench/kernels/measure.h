@@ -21,6 +21,7 @@ Timing timing_of(std::vector<double> seconds);  // not empty
 // A kernel of an operation, and how often it ran for it.
 struct KernelRun {
     std::string kernel;  // "direct.q4_0"
+    Constants constants{};
     std::uint32_t dispatches = 0;
 };
 
@@ -37,8 +38,9 @@ public:
     Separator(Device& device, std::uint64_t swept_bytes);
 
     std::uint64_t swept_bytes() const { return swept_.bytes(); }
-    void sweep(Stream& s) const;  // reads memory that nothing else uses: no cache holds anything else
-    void mark(Stream& s) const;   // an empty dispatch, on either side of a sample
+    void sweep(
+        Stream& s) const;  // reads memory that nothing else uses: no cache holds anything else
+    void mark(Stream& s) const;  // an empty dispatch, on either side of a sample
 
 private:
     Buffer swept_, written_;
@@ -50,11 +52,12 @@ struct Measured {
 };
 
 // Times work that has run before: cold, each run after a sweep, and warm, each run after the one
-// before. `s` is a profiling stream with nothing recorded. Only the dispatches' own time counts, not
-// the gaps between them.
+// before. `s` is a profiling stream with nothing recorded. Only the dispatches' own time counts,
+// not the gaps between them.
 Measured measure(Stream& s, Work& work, const Separator& between, const MeasureOptions& options);
 
-// Samples of whatever `work` records; cold or warm. Throws an Error if the device has no timestamps.
+// Samples of whatever `work` records; cold or warm. Throws an Error if the device has no
+// timestamps.
 std::vector<double> sample_seconds(Stream& s, std::uint32_t samples, const Separator& between,
                                    bool cold, const std::function<void()>& work);
 

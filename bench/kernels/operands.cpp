@@ -104,8 +104,10 @@ std::vector<float> RandomWeight::row(std::uint32_t row) const {
 void RandomWeight::upload(Stream& s, const Weight& to, std::uint32_t shift) const {
     constexpr std::uint64_t most_bytes = 32 << 20;
     const auto most_rows = std::min<std::uint32_t>(
-        out_dim_, static_cast<std::uint32_t>(std::max<std::uint64_t>(most_bytes / row_bytes_ / 2 * 2, 2)));
-    const Buffer staging(s.device(), (most_rows * row_bytes_ + 3) / 4 * 4, Memory::upload, "rows of a weight");
+        out_dim_,
+        static_cast<std::uint32_t>(std::max<std::uint64_t>(most_bytes / row_bytes_ / 2 * 2, 2)));
+    const Buffer staging(s.device(), (most_rows * row_bytes_ + 3) / 4 * 4, Memory::upload,
+                         "rows of a weight");
     for (std::uint32_t row = 0; row < out_dim_; row += most_rows) {
         const std::uint32_t rows = std::min(most_rows, out_dim_ - row);
         copy_rows(row + shift, staging.host().first(rows * row_bytes_));

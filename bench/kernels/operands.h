@@ -19,8 +19,8 @@ public:
     std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(engine_()) % n; }
     double uniform() { return static_cast<double>(engine_()) * 0x1p-32; }  // in [0, 1)
     float normal();
-    // Rows of normal numbers. Adversarial ones are in turn: as usual; with outliers a thousand times
-    // as large; tiny; of one size with alternating signs; zero.
+    // Rows of normal numbers. Adversarial ones are in turn: as usual; with outliers a thousand
+    // times as large; tiny; of one size with alternating signs; zero.
     std::vector<float> rows(std::uint32_t rows, std::uint32_t row_size, Data data);
 
 private:
@@ -51,9 +51,9 @@ private:
     Tensor tensor_;
 };
 
-// A weight as a file would hold it, of random blocks. Row r is row r % period of those made, which is
-// no multiple of any number of rows that kernels deal with. Of each 16 one has subnormal scales, one
-// large ones, and one is all zero.
+// A weight as a file would hold it, of random blocks. Row r is row r % period of those made, which
+// is no multiple of any number of rows that kernels deal with. Of each 16 one has subnormal scales,
+// one large ones, and one is all zero.
 class RandomWeight {
 public:
     static constexpr std::uint32_t period = 509;

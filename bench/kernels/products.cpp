@@ -23,16 +23,14 @@ Sum dot(std::span<const float> weights, std::span<const float> x) {
     return sum;
 }
 
-bool takes_halves(const ProfileEvent& event) { return event.kernel.starts_with("coopmat"); }
-
 }  // namespace
 
 Exact SampledOutput::product(std::span<const float> x, double added) const {
     const Sum first = dot(weights, x);
     if (up.empty())
         return {first.value + added, first.magnitude + std::fabs(added), first.operands};
-    // An error of the gate is multiplied by at most 1.1 |up|, the greatest slope of silu, one of `up`
-    // by |silu(gate)|.
+    // An error of the gate is multiplied by at most 1.1 |up|, the greatest slope of silu, one of
+    // `up` by |silu(gate)|.
     const Sum second = dot(up, x);
     const double silu = first.value / (1 + std::exp(-first.value));
     const double of_gate = 1.1 * std::fabs(second.value), of_up = std::fabs(silu);
@@ -73,16 +71,28 @@ std::span<const SampledOutput> ProductSamples::outputs(Data data) const {
     return std::span(outputs_).first(data == Data::random ? usual_ : outputs_.size());
 }
 
+bool takes_halves(std::span<const ProfileEvent> events) {
+    return std::ranges::any_of(events, [](const ProfileEvent& event) {
+        return event.kernel.find("coopmat") != event.kernel.npos;
+    });
+}
+
 Tolerance product_tolerance(std::uint32_t in_dim, std::span<const ProfileEvent> events) {
-    // A sum of n terms in any order is off by about sqrt(n) roundings of the sum of their magnitudes
-    // (Higham & Mary 2019), and no more than 8 are added by decoding the weight, by joining partial
-    // sums and by an epilogue.
+    // A sum of n terms in any order is off by about sqrt(n) roundings of the sum of their
+    // magnitudes (Higham & Mary 2019), and no more than 8 are added by decoding the weight, by
+    // joining partial sums and by an epilogue.
     Tolerance by{.terms = (8 + std::sqrt(in_dim)) * 0x1p-24};
-    if (std::ranges::any_of(events, takes_halves)) {
+    if (takes_halves(events)) {
         by.terms += 2 * 0x1p-11;  // both operands are rounded to 11 bits, which devices may cut off
-        by.operands = 0x1p-25;  // half a step of a subnormal half
+        by.operands = 0x1p-25;    // half a step of a subnormal half
     }
     return by;
+}
+
+std::string path_reason(ops::MatmulPath asked, const DeviceInfo& device, Format format,
+                        std::uint32_t rows) {
+    if (asked != ops::MatmulPath::automatic) return "asked for";
+    return std::string(ops::matmul_choice(device, format, rows).reason);
 }
 
 }  // namespace assay::bench

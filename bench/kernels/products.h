@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bench/kernels/cases.h"
@@ -25,7 +26,7 @@ struct Exact {
 
 // One output of a product with a weight, or of silu(gate) * up.
 struct SampledOutput {
-    std::uint32_t column;  // of the result
+    std::uint32_t column;            // of the result
     std::vector<float> weights, up;  // up: empty unless there is one
 
     Exact product(std::span<const float> x, double added = 0) const;
@@ -44,7 +45,14 @@ private:
     std::size_t usual_ = 0;
 };
 
+// Whether a kernel that ran rounds its operands to halves, as those with cooperative matrices do.
+bool takes_halves(std::span<const ProfileEvent> events);
+
 // Of products of in_dim terms on the path that ran.
 Tolerance product_tolerance(std::uint32_t in_dim, std::span<const ProfileEvent> events);
+
+// Why a path is taken for so many rows that meet one weight.
+std::string path_reason(ops::MatmulPath asked, const DeviceInfo& device, Format format,
+                        std::uint32_t rows);
 
 }  // namespace assay::bench

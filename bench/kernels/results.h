@@ -17,9 +17,9 @@ struct Result {
     Cost cost;
     Errors random{}, adversarial{};
     std::optional<Measured> timed{};  // nothing where only the answers were checked
-    double compile_seconds = 0;     // of the pipelines that no case before it had built
-    std::string why{};              // these kernels, where there is a choice
-    Bound bound{};                  // the least time under the roofs
+    double compile_seconds = 0;       // of the pipelines that no case before it had built
+    std::string why{};                // these kernels, where there is a choice
+    Bound bound{};                    // the least time under the roofs
 
     bool correct() const { return random.correct() && adversarial.correct(); }
     double seconds() const { return timed->cold.median; }
@@ -65,6 +65,6 @@ inline constexpr std::string_view cpu_banner =
 std::vector<std::string> head_lines(const Report& report);
 std::vector<std::string> table_columns(const Report& report);
 std::vector<std::string> table_cells(const Result& result);
-std::string kernel_text(const Measured& timed);  // "direct.q4_0 + 2 x gather"
+std::string kernel_text(const Measured& timed);  // "direct.q4_0(8,1,2) + 2 x gather"
 
 }  // namespace assay::bench

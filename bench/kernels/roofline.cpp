@@ -36,18 +36,21 @@ double intensity(const Result& result) { return result.cost.flops / result.cost.
 std::string power_text(int power) {
     constexpr const char* prefixes[] = {"", " k", " M", " G", " T", " P", " E"};
     if (power < 0) return format_text("%g", std::pow(10, power));
-    return std::to_string(power % 3 == 0 ? 1 : power % 3 == 1 ? 10 : 100) +
+    return std::to_string(power % 3 == 0   ? 1
+                          : power % 3 == 1 ? 10
+                                           : 100) +
            prefixes[std::min(power / 3, 6)];
 }
 
 std::string line(const char* style, double x1, double y1, double x2, double y2) {
-    return format_text("<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", style, x1,
-                  y1, x2, y2);
+    return format_text("<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",
+                       style, x1, y1, x2, y2);
 }
 
 std::string label(double x, double y, const char* anchor, const std::string& text,
                   const char* style = "") {
-    return format_text("<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", style, x, y, anchor) +
+    return format_text("<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", style, x, y,
+                       anchor) +
            escape_markup(text) + "</text>\n";
 }
 
@@ -64,9 +67,10 @@ std::string grid(const Axis& x, const Axis& y) {
         svg += label(x.begin - 8, at + 4, "end", power_text(static_cast<int>(power)));
     }
     svg += label((x.begin + x.end) / 2, height - 8, "middle", "operations per byte");
-    svg += format_text("<text text-anchor=\"middle\" transform=\"translate(16 %.1f) rotate(-90)\">operations a "
-                  "second</text>\n",
-                  (y.begin + y.end) / 2);
+    svg += format_text(
+        "<text text-anchor=\"middle\" transform=\"translate(16 %.1f) rotate(-90)\">operations a "
+        "second</text>\n",
+        (y.begin + y.end) / 2);
     return svg;
 }
 
@@ -79,7 +83,8 @@ std::string roof_lines(const Roofs& roofs, const Axis& x, const Axis& y) {
     const double first = std::pow(10, x.from), last = std::pow(10, x.to);
     for (const Roof& roof : roofs.all) {
         if (roof.kind == Roof::Kind::arithmetic) {
-            const double from = std::clamp(roof.rate / std::max(roofs.rate(copy_roof), 1.0), first, last);
+            const double from =
+                std::clamp(roof.rate / std::max(roofs.rate(copy_roof), 1.0), first, last);
             svg += line("roof", x.at(from), y.at(roof.rate), x.end, y.at(roof.rate));
             svg += label(x.end - 4, y.at(roof.rate) - 5, "end",
                          std::string(roof.name) + " " + rate_text(roof.rate, "OP/s"), "roof-name");
@@ -96,12 +101,12 @@ std::string roof_lines(const Roofs& roofs, const Axis& x, const Axis& y) {
 
 std::string point(const Result& result, const Axis& x, const Axis& y) {
     const double rate = result.flops_per_second();
-    const std::string text =
-        result.of.name() + "\n" + time_text(result.seconds()) + format_text(", %.1f %% of ", 100 * result.share()) +
-        std::string(result.bound.roof) + "\n" + kernel_text(*result.timed);
+    const std::string text = result.of.name() + "\n" + time_text(result.seconds()) +
+                             format_text(", %.1f %% of ", 100 * result.share()) +
+                             std::string(result.bound.roof) + "\n" + kernel_text(*result.timed);
     return format_text("<circle class=\"s%zu%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"><title>",
-                  plot_group(result.of.shape->operation), result.correct() ? "" : " wrong",
-                  x.at(intensity(result)), y.at(rate)) +
+                       plot_group(result.of.shape->operation), result.correct() ? "" : " wrong",
+                       x.at(intensity(result)), y.at(rate)) +
            escape_markup(text) + "</title></circle>\n";
 }
 
@@ -126,7 +131,8 @@ std::string roofline_svg(const Report& report) {
     const Axis x = axis_over(least_x, most_x, left, width - right),
                y = axis_over(least_y, most_y, height - bottom, top);
     std::string svg = format_text(
-        "<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"Operations a second over operations per byte\">\n",
+        "<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"Operations a second over operations "
+        "per byte\">\n",
         width, height);
     svg += grid(x, y) + roof_lines(*report.roofs, x, y);
     for (const Result& result : report.results)

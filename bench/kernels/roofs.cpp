@@ -29,7 +29,8 @@ double measure_copy(Stream& s, const Effort& effort, const Separator& between) {
     const double seconds = least_seconds(s, effort, between, [&] {
         s.dispatch(kernels::copy_quads().specialize(workgroup),
                    {.from = {from.address()}, .to = {to.address()}, .quads = quads},
-                   {.x = (quads + run - 1) / run}, {.bytes = 2.0 * static_cast<double>(effort.bytes)});
+                   {.x = (quads + run - 1) / run},
+                   {.bytes = 2.0 * static_cast<double>(effort.bytes)});
     });
     return 2.0 * static_cast<double>(effort.bytes) / seconds;
 }
@@ -39,21 +40,64 @@ double measure_read(Stream& s, const Effort& effort, const Separator& between) {
            least_seconds(s, effort, between, [&] { between.sweep(s); });
 }
 
+// A kernel of which each workgroup does so many operations in a round.
+struct Arithmetic {
+    Variant<shader::ArithmeticParams> kernel;
+    std::uint32_t workgroup;
+    double round_operations;
+};
+
 double measure_arithmetic(Stream& s, const Effort& effort, const Separator& between,
-                          Number number) {
-    const std::uint32_t workgroup = std::max(64u, s.device().info().subgroup_size),
-                        groups = s.device().info().is_cpu ? 64 : 8192;
-    const Buffer sums(s.device(), std::uint64_t{4} * workgroup * groups, Memory::device, "sums");
-    const double terms = number == Number::s8 ? 4 : 1;  // that are added to a sum at a time
-    const double round_flops = 2.0 * terms * 4 * shader::roof_chains * 8 * workgroup * groups;
+                          const Arithmetic& of) {
+    const std::uint32_t groups = s.device().info().is_cpu ? 64 : 8192;
+    const Buffer sums(s.device(), std::uint64_t{4} * of.workgroup * groups, Memory::device, "sums");
+    const double operations = of.round_operations * groups;
     std::uint32_t rounds = 8;
     const auto work = [&] {
-        s.dispatch(kernels::arithmetic(number).specialize(workgroup),
+        s.dispatch(of.kernel,
                    {.sums = {sums.address()}, .factor = 0.999F, .addend = 0.001F, .rounds = rounds},
-                   {.x = groups}, {.bytes = 0, .flops = round_flops * rounds});
+                   {.x = groups}, {.bytes = 0, .flops = operations * rounds});
     };
-    while (least_seconds(s, effort, between, work) < effort.seconds && rounds < 1u << 20) rounds *= 2;
-    return round_flops * rounds / least_seconds(s, effort, between, work);
+    while (least_seconds(s, effort, between, work) < effort.seconds && rounds < 1u << 20)
+        rounds *= 2;
+    return operations * rounds / least_seconds(s, effort, between, work);
+}
+
+// Of numbers one by one: terms that are multiplied and added to a sum at a time.
+Arithmetic arithmetic_of(const DeviceInfo& device, Number number, std::uint32_t terms) {
+    const std::uint32_t workgroup = std::max(64u, device.subgroup_size);
+    return {kernels::arithmetic(number).specialize(workgroup), workgroup,
+            2.0 * terms * 4 * shader::roof_chains * 8 * workgroup};
+}
+
+// Of matrices of halves with sums in f32.
+Arithmetic arithmetic_of(const DeviceInfo& device, const MatrixShape& shape) {
+    return {kernels::matrices().specialize(device.subgroup_size, shape.rows, shape.columns,
+                                           shape.depth),
+            device.subgroup_size,
+            2.0 * shape.rows * shape.columns * shape.depth * shader::roof_matrices * 8};
+}
+
+// The arithmetic of every kind that the device has.
+void measure_arithmetics(Stream& s, const Effort& effort, const Separator& between, Roofs& roofs) {
+    Device& device = s.device();
+    const DeviceInfo& info = device.info();
+    const auto add = [&](std::string_view name, const Arithmetic& of) {
+        const double rate = measure_arithmetic(s, effort, between, of);
+        const auto same = std::ranges::find(roofs.all, name, &Roof::name);
+        if (same == roofs.all.end())
+            roofs.all.push_back({name, Roof::Kind::arithmetic, rate});
+        else
+            same->rate = std::max(same->rate, rate);
+    };
+    add(fp32_roof, arithmetic_of(info, Number::f32, 1));
+    if (device.has(Tier::float16)) add("fp16", arithmetic_of(info, Number::f16, 1));
+    if (device.has(Tier::dot)) add(int8_roof, arithmetic_of(info, Number::s8, 4));
+    // The compiler of a CPU implementation sees that the same matrices are multiplied again.
+    if (!info.is_cpu && device.has(Tier::coopmat))
+        for (const MatrixShape& shape : info.matrix_shapes)
+            if (shape.operands == "f16" && shape.sums == "f32")
+                add("coopmat", arithmetic_of(info, shape));
 }
 
 // Empty dispatches, each of which waits for the one before.
@@ -90,7 +134,7 @@ Roofs measure_roofs(Device& device, const Separator& between, bool quick) {
                  by_command = quick ? 0 : measure_copy_rate(device);
     roofs.all.push_back({copy_roof, bandwidth, std::max(by_kernel, by_command)});
     roofs.all.push_back({"read", bandwidth, measure_read(s, effort, between)});
-    roofs.all.push_back({fp32_roof, arithmetic, measure_arithmetic(s, effort, between, Number::f32)});
+    measure_arithmetics(s, effort, between, roofs);
     measure_dispatches(s, between, roofs);
     return roofs;
 }
@@ -102,10 +146,11 @@ Bound bound_of(const Roofs& roofs, const Cost& cost, bool product) {
     };
     consider(copy_roof, cost.bytes, roofs.rate(copy_roof));
     const Roof* best = nullptr;
-    for (const Roof& roof : roofs.all)
-        if (roof.kind == Roof::Kind::arithmetic && (product ? roof.name != "int8" : roof.name == fp32_roof) &&
-            (!best || roof.rate > best->rate))
+    for (const Roof& roof : roofs.all) {
+        const bool may_bind = product ? roof.name != int8_roof : roof.name == fp32_roof;
+        if (roof.kind == Roof::Kind::arithmetic && may_bind && (!best || roof.rate > best->rate))
             best = &roof;
+    }
     if (best) consider(best->name, cost.flops, best->rate);
     return bound;
 }

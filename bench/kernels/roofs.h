@@ -15,7 +15,8 @@ struct Roof {
     double rate = 0;  // bytes or operations a second, or seconds
 };
 
-inline constexpr std::string_view copy_roof = "copy", fp32_roof = "fp32", dispatch_roof = "dispatch";
+inline constexpr std::string_view copy_roof = "copy", fp32_roof = "fp32", int8_roof = "int8",
+                                  dispatch_roof = "dispatch";
 
 class Roofs {
 public:

@@ -57,9 +57,7 @@ private:
         return weights;
     }
 
-    ops::Routing route(Stream& s) {
-        return ops::route(s, logits_, model_.experts_used, weights_);
-    }
+    ops::Routing route(Stream& s) { return ops::route(s, logits_, model_.experts_used, weights_); }
 
     Case case_;
     const ModelShape& model_;

@@ -92,12 +92,11 @@ protected:
         gate_on_device_ = Operand(s, gate_, {case_.rows, case_.shape->in, 1});
         up_on_device_ = Operand(s, up_, {case_.rows, case_.shape->in, 1});
     }
-    Tensor compute(Stream& s) override {
-        return ops::silu_mul(s, gate_on_device_, up_on_device_);
-    }
+    Tensor compute(Stream& s) override { return ops::silu_mul(s, gate_on_device_, up_on_device_); }
     reference::Expected exact_row(std::uint32_t row) const override {
         auto exact = reference::silu_mul(row_of(gate_, row), row_of(up_, row));
-        for (std::size_t i = 0; i < exact.magnitudes.size(); ++i)  // exp() is off by its argument's share
+        for (std::size_t i = 0; i < exact.magnitudes.size();
+             ++i)  // exp() is off by its argument's share
             exact.magnitudes[i] *= 1 + std::fabs(row_of(gate_, row)[i]) / 8;
         return exact;
     }
@@ -141,8 +140,9 @@ public:
     EmbedWork(Stream& s, const Case& c, Kept& kept)
         : RowsWork(c), table_(kept.weight(s, c, c.shape->in, c.shape->out)) {}
     Cost cost() const override {
-        return {.bytes = value_bytes(1) +
-                         static_cast<double>(case_.rows * row_bytes(*case_.format, case_.shape->out))};
+        return {.bytes =
+                    value_bytes(1) +
+                    static_cast<double>(case_.rows * row_bytes(*case_.format, case_.shape->out))};
     }
 
 protected:
@@ -150,7 +150,8 @@ protected:
         tokens_.clear();
         while (tokens_.size() < case_.rows) {
             const std::uint32_t token = numbers_.below(case_.shape->in);
-            if (data == Data::adversarial || RandomWeight::is_usual(token)) tokens_.push_back(token);
+            if (data == Data::adversarial || RandomWeight::is_usual(token))
+                tokens_.push_back(token);
         }
         on_device_ = Operand(s, tokens_, {case_.rows, 1, 1});
     }
@@ -194,13 +195,16 @@ public:
         s.download({packed_.address(), {size, 1, 1}}, std::span(packed));
         s.wait();
         const std::uint32_t unit = info(weight_.weight.format).unit_bytes;
-        const std::uint64_t row_units = row_bytes(weight_.weight.format, weight_.weight.in_dim) / unit;
+        const std::uint64_t row_units =
+            row_bytes(weight_.weight.format, weight_.weight.in_dim) / unit;
         const auto* bytes = reinterpret_cast<const std::byte*>(packed.data());
         ErrorMeter meter;
         for (const std::uint32_t row : spread(weight_.weight.out_dim, 33))
             for (std::uint64_t u = 0; u < row_units; ++u) {
-                const std::uint64_t at = (row / panel_rows * row_units + u) * panel_rows + row % panel_rows;
-                meter.add(std::memcmp(bytes + at * unit, &rows_[(row * row_units + u) * unit], unit) == 0);
+                const std::uint64_t at =
+                    (row / panel_rows * row_units + u) * panel_rows + row % panel_rows;
+                meter.add(std::memcmp(bytes + at * unit, &rows_[(row * row_units + u) * unit],
+                                      unit) == 0);
             }
         return meter.errors();
     }

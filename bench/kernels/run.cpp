@@ -14,44 +14,21 @@ constexpr std::uint64_t mebibyte = 1 << 20;
 std::uint64_t last_level_cache() {
     std::uint64_t kibibytes = 0;
     for (int level = 0; level < 8; ++level) {
-        std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) + "/size");
+        std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) +
+                         "/size");
         if (std::uint64_t size = 0; in >> size) kibibytes = std::max(kibibytes, size);
     }
     return kibibytes * 1024;
 }
 
-// Twice what caches hold, as far as that can be known, but no more than takes a fraction of a second
-// to read or an eighth of the memory that is free.
+// Twice what caches hold, as far as that can be known, but no more than takes a fraction of a
+// second to read or an eighth of the memory that is free.
 std::uint64_t swept_bytes(const Device& device, const RunOptions& options) {
     if (options.quick && device.info().is_cpu) return 16 * mebibyte;
     constexpr std::uint64_t most = 256 * mebibyte;
     const std::uint64_t wanted =
         device.info().is_cpu ? std::clamp(2 * last_level_cache(), 64 * mebibyte, most) : most;
     return std::min(wanted, std::max(device.free_bytes() / 8, mebibyte));
-}
-
-// Why a kernel ran, by how its name begins.
-struct Reason {
-    std::string_view kernel, why;
-};
-constexpr Reason reasons[] = {
-    {"attention_direct", "a CPU implementation: registers only, no shared memory"},
-    {"attention", "invocations of a subgroup share the keys of a query"},
-    {"coopmat", "the device multiplies matrices"},
-    {"direct", "a CPU implementation: registers only, no shared memory"},
-    {"skinny", "few rows: bound by reading the weight, which is read once"},
-    {"tiled", "many rows: tiles in shared memory"},
-};
-
-std::string why(const Case& c, const std::vector<KernelRun>& kernels, const Paths& paths) {
-    if (kernels.empty()) return "";
-    const bool product = is_product(c.shape->operation);
-    if (product && paths.matmul != ops::MatmulPath::automatic) return "asked for";
-    for (const Reason& reason : reasons)
-        if ((product || c.shape->operation == Operation::attention) &&
-            kernels.front().kernel.starts_with(reason.kernel))
-            return std::string(reason.why);
-    return "the only one";
 }
 
 class Runner {
@@ -68,7 +45,7 @@ public:
         result.compile_seconds = device_.compile_seconds() - compiled;
         if (!between) return result;
         result.timed = measure(s, *work, *between, options_.measure);
-        result.why = why(c, result.timed->kernels, options_.paths);
+        result.why = work->why(device_.info());
         result.bound = bound_of(*report.roofs, result.cost, is_product(c.shape->operation));
         return result;
     }

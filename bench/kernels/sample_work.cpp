@@ -79,17 +79,18 @@ private:
             for (std::uint32_t i = 0; i < leading; ++i)
                 logits_[std::size_t{r} * vocabulary() + numbers_.below(vocabulary())] +=
                     kind_.lead * static_cast<float>(leading - i) / leading;
-            how_.push_back({.temperature = static_cast<float>(kind_.how.temperature),
-                            .top_p = static_cast<float>(kind_.how.top_p),
-                            .min_p = 0,
-                            .repetition_penalty = static_cast<float>(kind_.how.repetition_penalty),
-                            .top_k = 0,
-                            .uniform_number = static_cast<float>(numbers_.below(1 << 24)) * 0x1p-24F,
-                            .row = r,
-                            .slot = r,
-                            .first_guess = 0,
-                            .guesses = 0,
-                            .keep = 0});
+            how_.push_back(
+                {.temperature = static_cast<float>(kind_.how.temperature),
+                 .top_p = static_cast<float>(kind_.how.top_p),
+                 .min_p = 0,
+                 .repetition_penalty = static_cast<float>(kind_.how.repetition_penalty),
+                 .top_k = 0,
+                 .uniform_number = static_cast<float>(numbers_.below(1 << 24)) * 0x1p-24F,
+                 .row = r,
+                 .slot = r,
+                 .first_guess = 0,
+                 .guesses = 0,
+                 .keep = 0});
         }
         const std::uint32_t rows = case_.rows;
         logits_on_device_ = Operand(s, logits_, {rows, vocabulary(), 1});
@@ -109,6 +110,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Work> make_sample(Stream&, const Case& c) { return std::make_unique<SampleWork>(c); }
+std::unique_ptr<Work> make_sample(Stream&, const Case& c) {
+    return std::make_unique<SampleWork>(c);
+}
 
 }  // namespace assay::bench

@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* everything = "model=mistral-7b,mixtral-8x7b,llama-2-13b";
 
-// About a minute's work, or a few seconds'.
+// Meant to take about a minute, or a few seconds.
 constexpr const char* usual_on_gpu =
     "model=mistral-7b,mixtral-8x7b part=wo,w13,w2,head,up,down,greedy,lead "
     "format=f16,q8_0,q6_k,q4_k,q4_0 kv=f16,q8_0 rows=1,8,32,512,2048";
@@ -42,7 +42,8 @@ Selection select_cases(const std::vector<std::string>& filters, bool is_cpu, boo
     }
     if (selection.cases.empty()) {
         std::string text;
-        for (const std::string& filter : filters) text += (text.empty() ? "'" : ", '") + filter + "'";
+        for (const std::string& filter : filters)
+            text += (text.empty() ? "'" : ", '") + filter + "'";
         throw Error("filter " + text + ": no case fits; what it does not name is '" +
                     selection.usual + "', --all lifts that");
     }

@@ -13,8 +13,8 @@ struct Selection {
     std::string usual;   // the filter for what was not asked about
 };
 
-// Those that one of the filters asks for; without any, what is usual for the device. all: of what the
-// filters leave open everything. Throws an Error if none is left.
+// Those that one of the filters asks for; without any, what is usual for the device. all: of what
+// the filters leave open everything. Throws an Error if none is left.
 Selection select_cases(const std::vector<std::string>& filters, bool is_cpu, bool all, bool quick);
 
 }  // namespace assay::bench

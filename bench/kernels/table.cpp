@@ -24,7 +24,8 @@ std::string percent(double share) { return format_text("%.1f %%", 100 * share); 
 
 // What went wrong, or how close the answers are.
 std::string verdict(const Result& result) {
-    if (result.correct()) return format_text("%.1e", std::max(result.random.nmse, result.adversarial.nmse));
+    if (result.correct())
+        return format_text("%.1e", std::max(result.random.nmse, result.adversarial.nmse));
     const std::uint64_t wrong = result.random.wrong + result.adversarial.wrong,
                         compared = result.random.compared + result.adversarial.compared,
                         not_finite = result.random.not_finite + result.adversarial.not_finite;
@@ -69,7 +70,8 @@ constexpr Column timed_columns[] = {
      }},
     {"share", 8, [](const Result& r) { return percent(r.share()); }},
     {"of roof", -8, [](const Result& r) { return std::string(r.bound.roof); }},
-    {"compiled", 9, [](const Result& r) {
+    {"compiled", 9,
+     [](const Result& r) {
          return r.compile_seconds > 0 ? time_text(r.compile_seconds) : std::string("-");
      }},
     {"error", 8, verdict},
@@ -107,10 +109,14 @@ std::string line(std::span<const Column> all, std::span<const std::string> cells
 
 std::string kernel_text(const Measured& timed) {
     std::string text;
-    for (const KernelRun& run : timed.kernels)
-        text += (text.empty() ? "" : " + ") +
-                (run.dispatches > 1 ? std::to_string(run.dispatches) + " x " : std::string()) +
-                run.kernel;
+    for (const KernelRun& run : timed.kernels) {
+        if (!text.empty()) text += " + ";
+        if (run.dispatches > 1) text += std::to_string(run.dispatches) + " x ";
+        text += run.kernel;
+        for (std::uint32_t i = 0; i < run.constants.count; ++i)
+            text += (i == 0 ? "(" : ",") + std::to_string(run.constants.values[i]);
+        if (run.constants.count > 0) text += ")";
+    }
     return text;
 }
 
@@ -138,15 +144,16 @@ std::vector<std::string> head_lines(const Report& report) {
     if (report.roofs) {
         std::string roofs;
         for (const Roof& roof : report.roofs->all)
-            roofs += (roofs.empty() ? "roofs " : ", ") + std::string(roof.name) + " " + roof_text(roof);
+            roofs +=
+                (roofs.empty() ? "roofs " : ", ") + std::string(roof.name) + " " + roof_text(roof);
         lines.push_back(roofs);
     }
     lines.push_back("cases " + report.selection);
     if (report.roofs)
-        lines.push_back(format_text("n samples, %u at most; cold: after reading %.0f MiB of other memory; rates and "
-                               "shares are of the cold median; error: NMSE",
-                               report.options.samples,
-                               static_cast<double>(report.swept_bytes) / (1 << 20)));
+        lines.push_back(format_text(
+            "n samples, %u at most; cold: after reading %.0f MiB of other memory; rates and "
+            "shares are of the cold median; error: NMSE",
+            report.options.samples, static_cast<double>(report.swept_bytes) / (1 << 20)));
     return lines;
 }
 

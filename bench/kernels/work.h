@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <string>
 
 #include "bench/kernels/cases.h"
 #include "bench/kernels/errors.h"
@@ -17,14 +18,16 @@ struct Paths {
 class Work {
 public:
     virtual ~Work() = default;
-    // Fills the operands, runs the operation and compares some of its outputs: the first, the last and
-    // others between. The operands are left as they are.
+    // Fills the operands, runs the operation and compares some of its outputs: the first, the last
+    // and others between. The operands are left as they are.
     virtual Errors check(Stream& s, Data data) = 0;
     // Records what run() needs of the step, which is not timed.
     virtual void begin(Stream&) {}
     virtual void run(Stream& s) = 0;  // records the operation
     // What the operation has to move and compute, see docs/bench.md.
     virtual Cost cost() const = 0;
+    // Why its kernels are the ones that run, where there is a choice.
+    virtual std::string why(const DeviceInfo&) const { return "the only one"; }
 };
 
 class DeviceExperts;
@@ -53,6 +56,6 @@ std::unique_ptr<Work> make_attention(Stream& s, const Case& c);
 std::unique_ptr<Work> make_rope(Stream& s, const Case& c);
 std::unique_ptr<Work> make_sample(Stream& s, const Case& c);
 std::unique_ptr<Work> make_rows(Stream& s, const Case& c, Kept& kept);  // what works row by row
-std::unique_ptr<Work> make_routing(Stream& s, const Case& c);  // route and combine
+std::unique_ptr<Work> make_routing(Stream& s, const Case& c);           // route and combine
 
 }  // namespace assay::bench

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "bench/kernels/compare.h"
+#include "bench/kernels/filter.h"
 #include "grader/cli/commands.h"
 #include "grader/cli/options.h"
 #include "grader/cli/output_file.h"
@@ -45,6 +46,16 @@ std::optional<bench::Earlier> read_earlier(const std::string& path) {
     }
 }
 
+// What is wrong with a filter; nothing if it can be read.
+std::string filter_of_cases(const std::string& text) {
+    try {
+        const bench::Filter filter(text);
+        return "";
+    } catch (const Error& error) {
+        return error.what();
+    }
+}
+
 int list(const bench::Selection& selection) {
     for (const bench::Case& c : selection.cases) print(c.name() + "\n");
     return exit_code::done;
@@ -59,6 +70,7 @@ void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) 
             "Which cases, by words that must all hold: names of operations, models, parts "
             "and formats (NAME,NAME for either, or how they begin), rows=1..8,512, keys=4096, "
             "kv=q8_0. What no word speaks of stays as usual. Several filters add up")
+        ->check(filter_of_cases)
         ->type_name("WORDS");
     command.add_flag("--all", options.all,
                      "All cases that the filter leaves open, not the usual ones");
@@ -83,6 +95,18 @@ void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) 
         .add_option("--device", options.device,
                     "Index or part of a name, as `assay devices` lists them (default: the fastest)")
         ->type_name("DEVICE");
+    add_disable_option(command, options.disabled);
+    command
+        .add_option_function<std::string>(
+            "--path",
+            [&options](const std::string& name) {
+                const auto* path = std::ranges::find(ops::matmul_path_names, name);
+                options.run.paths.matmul =
+                    static_cast<ops::MatmulPath>(path - ops::matmul_path_names.begin());
+            },
+            "How products are computed: automatic (default), direct, skinny, tiled or coopmat")
+        ->check(one_of({ops::matmul_path_names.begin(), ops::matmul_path_names.end()}))
+        ->type_name("PATH");
     command.add_option("--json", options.json, "Write the results as JSON; -: to standard output")
         ->type_name("FILE");
     command.add_option("--csv", options.csv, "Write the results as a table for spreadsheets")
@@ -103,16 +127,16 @@ void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) 
 int bench_kernels(BenchKernelsOptions options) {
     if (options.run.quick) options.run.measure.samples = std::min(options.run.measure.samples, 5u);
     // Nothing is kept from the run before, so that compile times are those of a first start.
-    Device device({.select = options.device});
+    Device device({.select = options.device, .disabled = options.disabled});
     const auto selection =
         bench::select_cases(options.filters, device.info().is_cpu, options.all, options.run.quick);
     if (options.list) return list(selection);
 
     const bool table = options.json != "-";
+    const auto earlier = read_earlier(options.compare);  // --json may replace it
     auto json = table ? report_file(options.json, {}) : std::nullopt,
          csv = report_file(options.csv, {options.json}),
          html = report_file(options.html, {options.json, options.csv});
-    const auto earlier = read_earlier(options.compare);
     Progress progress(options.quiet);
     const bench::Listener listener{
         .on_begin =

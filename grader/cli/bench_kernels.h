@@ -11,6 +11,7 @@ struct BenchKernelsOptions {
     std::vector<std::string> filters;
     std::string device, json, csv, html, compare;  // files; "-" is standard output
     bool all = false, list = false, quiet = false;
+    std::vector<Tier> disabled;  // that the device is to go without
     bench::RunOptions run;
 };
 

@@ -76,6 +76,21 @@ CLI::Option* add_model_option(CLI::App& command, std::string& model) {
         ->type_name("MODEL");
 }
 
+void add_disable_option(CLI::App& command, std::vector<Tier>& disabled) {
+    command
+        .add_option_function<std::vector<std::string>>(
+            "--disable",
+            [&disabled](const std::vector<std::string>& names) {
+                for (const std::string& name : names)
+                    disabled.push_back(*tier_from_name(name));
+            },
+            "Go without what the device may have, separated by commas: float16, dot, coopmat, "
+            "coopmat2 (`assay devices` lists them)")
+        ->delimiter(',')
+        ->check(one_of({tier_names.begin(), tier_names.end()}))
+        ->type_name("TIERS");
+}
+
 void add_device_options(CLI::App& command, RunOptions& options) {
     CLI::Option* one =
         command
@@ -90,18 +105,7 @@ void add_device_options(CLI::App& command, RunOptions& options) {
         ->delimiter(',')
         ->excludes(one)
         ->type_name("DEVICES");
-    command
-        .add_option_function<std::vector<std::string>>(
-            "--disable",
-            [&options](const std::vector<std::string>& names) {
-                for (const std::string& name : names)
-                    options.disabled.push_back(*tier_from_name(name));
-            },
-            "Go without what the device may have, separated by commas: float16, dot, coopmat, "
-            "coopmat2 (`assay devices` lists them)")
-        ->delimiter(',')
-        ->check(one_of({tier_names.begin(), tier_names.end()}))
-        ->type_name("TIERS");
+    add_disable_option(command, options.disabled);
     command
         .add_option_function<std::string>(
             "--experts-on",

@@ -37,6 +37,7 @@ constexpr std::uint32_t most_tokens = 1 << 24;  // that an option takes
 
 // --model, required.
 CLI::Option* add_model_option(CLI::App& command, std::string& model);
+void add_disable_option(CLI::App& command, std::vector<Tier>& disabled);
 // --device, --devices, --disable and --experts-on.
 void add_device_options(CLI::App& command, RunOptions& options);
 void add_kv_option(CLI::App& command, Cache& kv);

@@ -218,7 +218,7 @@ void Recorder::dispatch(std::uint16_t kernel, const Constants& constants,
     if (profile_) {
         vkCmdWriteTimestamp2(piece.commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, piece.queries,
                              query + 1);
-        piece.events.push_back({spirv.name, 0, 0, cost});
+        piece.events.push_back({spirv.name, 0, 0, cost, constants});
     }
     ++piece.dispatches;
     piece.units += cost_units(cost);

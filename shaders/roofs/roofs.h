@@ -30,5 +30,7 @@ struct ArithmeticParams {
     uint rounds;
 };
 
+SHARED_CONSTANT roof_matrices = 4;  // sums of a subgroup that do not wait for each other
+
 SHARED_END
 #endif

@@ -88,15 +88,22 @@ TEST(Filter, AWholeNameIsNoBeginning) {
 
 TEST(Filter, SeveralAddUp) {
     const auto both =
-        select_cases({"rmsnorm mistral rows=1", "gather mistral rows=2"}, false, false, false).cases;
+        select_cases({"rmsnorm mistral rows=1", "gather mistral rows=2"}, false, false, false)
+            .cases;
     EXPECT_EQ(both.size(), 2u);
 }
 
 TEST(Filter, NamesWhatItDoesNotKnow) {
     constexpr std::pair<const char*, const char*> wrong[] = {
-        {"matmul q9_0", "'q9_0'"},     {"color=red", "'color=red'"}, {"rows=x", "'x'"},
-        {"rows=8..4", "'8..4'"},       {"rows=1..", "'1..'"},        {"format=q4_0,zz", "'zz'"},
-        {"kv=", "''"},                 {"rows=99", "no case fits"},  {"rmsnorm q4_0", "no case fits"},
+        {"matmul q9_0", "'q9_0'"},
+        {"color=red", "'color=red'"},
+        {"rows=x", "'x'"},
+        {"rows=8..4", "'8..4'"},
+        {"rows=1..", "'1..'"},
+        {"format=q4_0,zz", "'zz'"},
+        {"kv=", "''"},
+        {"rows=99", "no case fits"},
+        {"rmsnorm q4_0", "no case fits"},
     };
     for (const auto& [text, named] : wrong) try {
             select_cases({text}, false, false, false);
@@ -107,8 +114,10 @@ TEST(Filter, NamesWhatItDoesNotKnow) {
 }
 
 TEST(Selection, IsSmallWhereTimeIsShort) {
-    const auto usual = select_cases({}, false, false, false), quick = select_cases({}, false, false, true),
-               all = select_cases({}, false, true, false), cpu = select_cases({}, true, false, false);
+    const auto usual = select_cases({}, false, false, false),
+               quick = select_cases({}, false, false, true),
+               all = select_cases({}, false, true, false),
+               cpu = select_cases({}, true, false, false);
     EXPECT_LT(quick.cases.size(), usual.cases.size() / 4);
     EXPECT_LT(cpu.cases.size(), usual.cases.size() / 2);
     EXPECT_EQ(all.cases.size(), all.of);

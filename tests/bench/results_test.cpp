@@ -1,4 +1,6 @@
 // Statistics, verdicts and reports of `assay bench kernels`, on results that are made up.
+#include "bench/kernels/results.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,7 +9,6 @@
 #include "bench/kernels/compare.h"
 #include "bench/kernels/errors.h"
 #include "bench/kernels/measure.h"
-#include "bench/kernels/results.h"
 #include "bench/kernels/selection.h"
 #include "runtime/error.h"
 
@@ -21,12 +22,13 @@ Report report() {
     report.roofs = Roofs{{{copy_roof, Roof::Kind::bandwidth, 1e11},
                           {fp32_roof, Roof::Kind::arithmetic, 1e12},
                           {dispatch_roof, Roof::Kind::duration, 1e-6}}};
-    for (const Case& c : select_cases({"matmul q4_0 mistral part=w13 rows=1,512"}, false, false, false).cases) {
+    for (const Case& c :
+         select_cases({"matmul q4_0 mistral part=w13 rows=1,512"}, false, false, false).cases) {
         Result result{.of = c, .cost = {2e7, 1e8}};
         result.random = result.adversarial = {.compared = 9, .nmse = 1e-14};
         result.timed = Measured{.cold = {30, 4e-4, 3.9e-4, 4.2e-4},
                                 .warm = {30, 3e-4, 2.9e-4, 3.2e-4},
-                                .kernels = {{"tiled.q4_0", 2}}};
+                                .kernels = {{"tiled.q4_0", {{64, 2}, 2}, 2}}};
         result.bound = bound_of(*report.roofs, result.cost, true);
         report.results.push_back(result);
     }
@@ -71,7 +73,8 @@ TEST(ErrorMeter, TellsWrongFromInexact) {
 
 TEST(Roofs, BindWhereTheyAreLowest) {
     const Roofs roofs = *report().roofs;
-    const Bound memory = bound_of(roofs, {1e9, 1e9}, true), arithmetic = bound_of(roofs, {1e6, 1e12}, true),
+    const Bound memory = bound_of(roofs, {1e9, 1e9}, true),
+                arithmetic = bound_of(roofs, {1e6, 1e12}, true),
                 dispatch = bound_of(roofs, {100, 100}, true);
     EXPECT_EQ(memory.roof, copy_roof);
     EXPECT_DOUBLE_EQ(memory.seconds, 0.01);
@@ -104,7 +107,8 @@ TEST(Compare, ReadsWhatWasWritten) {
     now.results[0].timed->cold = {30, 8e-4, 7.9e-4, 8.2e-4};
     const std::string text = comparison_text(now, earlier);
     EXPECT_NE(text.find("2.000"), std::string::npos) << text;
-    EXPECT_NE(text.find("2 cases in both runs: 1 slower, 0 faster beyond noise, 1 alike"), std::string::npos)
+    EXPECT_NE(text.find("2 cases in both runs: 1 slower, 0 faster beyond noise, 1 alike"),
+              std::string::npos)
         << text;
     const auto json = comparison_json(now, earlier);
     EXPECT_EQ(json["cases"][0]["cold"], "slower");
@@ -112,7 +116,8 @@ TEST(Compare, ReadsWhatWasWritten) {
 }
 
 TEST(Compare, RefusesOtherFiles) {
-    for (const char* text : {"{}", "[1]", R"({"schema": 99})", R"({"schema": 1, "cases": [{"cold": 3}]})"})
+    for (const char* text :
+         {"{}", "[1]", R"({"schema": 99})", R"({"schema": 1, "cases": [{"cold": 3}]})"})
         EXPECT_THROW(Earlier(nlohmann::ordered_json::parse(text)), Error) << text;
 }
 
@@ -122,21 +127,26 @@ TEST(Reports, SayTheSame) {
     EXPECT_EQ(json["schema"], schema_version);
     EXPECT_EQ(json["cases"][0]["share_of_roof"], 0.5);  // 20 MB at 100 GB/s in 0.4 ms
     EXPECT_EQ(json["cases"][0]["kernels"][0]["dispatches"], 2);
+    EXPECT_EQ(json["cases"][0]["kernels"][0]["constants"], (std::vector<int>{64, 2}));
     EXPECT_TRUE(json["cases"][0]["correct"].get<bool>());
 
     const std::string csv = to_csv(made);
     EXPECT_EQ(std::ranges::count(csv, '\n'), 3);
-    EXPECT_NE(csv.find("matmul w13 q4_0 mistral-7b rows=1,matmul,mistral-7b,w13,q4_0"), std::string::npos) << csv;
+    EXPECT_NE(csv.find("matmul w13 q4_0 mistral-7b rows=1,matmul,mistral-7b,w13,q4_0"),
+              std::string::npos)
+        << csv;
 
     const std::string row = table_row(made.results[0]);
-    for (const char* part : {"400.00 us", "300.00 us", "50.0 GB/s", "250 GOP/s", "50.0 %", "copy", "2 x tiled.q4_0"})
+    for (const char* part : {"400.00 us", "300.00 us", "50.0 GB/s", "250 GOP/s", "50.0 %", "copy",
+                             "2 x tiled.q4_0(64,2)"})
         EXPECT_NE(row.find(part), std::string::npos) << part << " is not in\n" << row;
 
     const std::string html = to_html(made);
     EXPECT_EQ(html.find("A <device>"), std::string::npos) << "not escaped";
     EXPECT_NE(html.find("<svg"), std::string::npos);
     EXPECT_NE(html.find("rows=512\n400.00 us, 50.0 % of copy"), std::string::npos);
-    for (const char* loads : {"http:", "https:", "src=", "url("}) EXPECT_EQ(html.find(loads), std::string::npos) << loads;
+    for (const char* loads : {"http:", "https:", "src=", "url("})
+        EXPECT_EQ(html.find(loads), std::string::npos) << loads;
 }
 
 TEST(Reports, CallWrongWrong) {

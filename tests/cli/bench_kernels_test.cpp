@@ -31,11 +31,12 @@ TEST(BenchKernels, MeasuresAndCompares) {
     EXPECT_EQ(operations.size(), 12u);
     EXPECT_GE(json["roofs"].size(), 4u);
     for (const Json& roof : json["roofs"])
-        for (const auto& [key, value] : roof.items()) EXPECT_TRUE(key == "name" || value > 0) << roof;
+        for (const auto& [key, value] : roof.items())
+            EXPECT_TRUE(key == "name" || value > 0) << roof;
 
     std::ofstream(old) << first.output;
-    const Ran second = run_assay({"bench", "kernels", "--quick", "--filter", "rmsnorm tiny rows=1", "--quiet",
-                                  "--compare", old, "--html", html});
+    const Ran second = run_assay({"bench", "kernels", "--quick", "--filter", "rmsnorm tiny rows=1",
+                                  "--quiet", "--compare", old, "--html", html});
     EXPECT_EQ(second.exit_code, 0) << second.errors;
     EXPECT_NE(second.output.find("1 cases in both runs"), std::string::npos) << second.output;
     EXPECT_TRUE(std::filesystem::exists(html));
@@ -45,9 +46,10 @@ TEST(BenchKernels, MeasuresAndCompares) {
 // Every operation, in every format, in little time.
 TEST(BenchKernels, ChecksEveryFormat) {
     std::vector<std::string> arguments{"bench", "kernels", "--check", "--all", "--quiet"};
-    for (const char* filter : {"matmul tiny part=w2 rows=5", "experts tiny part=up format=q4_0,f16 rows=5",
-                               "embed tiny rows=5", "repack tiny", "attention tiny rows=5 keys=512", "rope tiny rows=5",
-                               "rmsnorm,swiglu,gather,route,combine,sample tiny rows=3"})
+    for (const char* filter :
+         {"matmul tiny part=w2 rows=5", "experts tiny part=up format=q4_0,f16 rows=5",
+          "embed tiny rows=5", "repack tiny", "attention tiny rows=5 keys=512", "rope tiny rows=5",
+          "rmsnorm,swiglu,gather,route,combine,sample tiny rows=3"})
         arguments.insert(arguments.end(), {"--filter", filter});
     const Ran ran = run_assay(arguments);
     EXPECT_EQ(ran.exit_code, 0) << ran.errors << ran.output;

@@ -131,6 +131,8 @@ TEST(Usage, WrongUsageIsNamed) {
         {{"rubric", "show"}, "RUBRIC"},
         {{"rubric", "show", "honesty", "--yaml", "--json"}, "--yaml"},
         {{"rubric", "check"}, "-i ITEMS"},
+        {{"bench", "kernels", "--filter", "matmul q9_0"}, "q9_0"},
+        {{"bench", "kernels", "--path", "fast"}, "fast"},
         {{"score"}, "results"},
         {{"report"}, "results"},
         {{"report", "x", "--format", "pdf"}, "pdf"},
@@ -169,6 +171,8 @@ TEST(Usage, FailuresAreOneLine) {
          "one text of 512 tokens takes 1.0 MB, 524.3 kB are allowed"},
         {{"logits", "--model", "demo", "--tokens", "no/such/ids", "-o", "x"}, "no/such/ids"},
         {{"logits", "--model", "demo", "--tokens", "/", "-o", "x"}, "/: "},
+        {{"bench", "kernels", "--filter", "rows=99"}, "no case fits"},
+        {{"bench", "kernels", "--compare", "no/such/run"}, "no/such/run"},
     };
     for (const auto& [arguments, named] : cases) {
         const Ran ran = run_assay(arguments);
