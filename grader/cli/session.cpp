@@ -87,6 +87,20 @@ void Session::finish() {
     }
 }
 
+namespace {
+
+// Before the device is full, so that a step need not.
+void prove(Device& device, const RunOptions& options) {
+    for (std::size_t i = 0; i < tier_count; ++i) {
+        const auto tier = static_cast<Tier>(i);
+        if (device.info().tier(tier).on && !device.has(tier))
+            say(options, device.info().name + ": goes without " + std::string(name(tier)) + ": " +
+                             device.info().tier(tier).note);
+    }
+}
+
+}  // namespace
+
 std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
     std::vector<std::string> names = options.devices;
     if (names.empty()) names.emplace_back();
@@ -98,6 +112,8 @@ std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
             .pipeline_cache_folder =
                 options.keep_pipelines ? default_cache_folder() : std::filesystem::path(),
             .disabled = options.disabled}));
+    for (const auto& device : devices)
+        if (!device->info().is_cpu) prove(*device, options);  // a CPU implementation uses none
     return devices;
 }
 

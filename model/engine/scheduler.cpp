@@ -298,6 +298,7 @@ void Scheduler::end(Text& text) {
     const auto place = std::ranges::find(running_, &text, &TextPointer::get);
     const TextPointer ended = std::move(*place);
     running_.erase(place);
+    refused_ = false;
     const auto now = Clock::now();
     const auto first = ended->first_token.value_or(now);
     ended->generation.prefill_seconds = seconds_between(*ended->came_in, first);

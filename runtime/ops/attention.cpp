@@ -50,9 +50,8 @@ AttentionPath choose_path(const DeviceInfo& device, Cache cache, std::uint32_t h
     // Sums over invocations are what a CPU implementation does worst.
     if (device.is_cpu) return AttentionPath::direct;
     // An F32 cache would lose 13 bits; each path has an order of sums of its own.
-    const bool matrices = device.tier(Tier::coopmat).on && cache != Cache::f32 &&
-                          tile_tokens > 1 && !batch_invariant &&
-                          coopmat_subgroups(device, head_dim) > 0;
+    const bool matrices = device.tier(Tier::coopmat).on && cache != Cache::f32 && tile_tokens > 1 &&
+                          !batch_invariant && attends_by_matrices(device, head_dim);
     return matrices ? AttentionPath::coopmat : AttentionPath::cooperative;
 }
 
@@ -132,6 +131,10 @@ std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const 
     return tiles;
 }
 
+bool attends_by_matrices(const DeviceInfo& device, std::uint32_t head_dim) {
+    return coopmat_subgroups(device, head_dim) > 0;
+}
+
 std::uint64_t attention_scratch_bytes(const DeviceInfo& device, std::uint32_t rows,
                                       std::uint32_t heads, std::uint32_t head_dim,
                                       std::uint32_t most_keys, bool batch_invariant) {
@@ -151,8 +154,6 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
                  std::uint32_t window, AttentionPath path) {
     const std::uint32_t rows = q.rows(), heads = q.shape[1], head_dim = q.shape[2],
                         kv_heads = cache.kv_heads;
-    if (path == AttentionPath::automatic && !s.device().info().is_cpu)
-        s.device().has(Tier::coopmat);  // or it is off from now on
     // Tiles of one token, which write texts, have a kernel made for few queries.
     struct Part {
         std::uint32_t first, end, queries;
@@ -162,10 +163,13 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
     const auto part = [&](std::uint32_t first, std::uint32_t end, std::uint32_t tokens) {
         const std::uint32_t queries = tokens * (heads / kv_heads);
         const DeviceInfo& device = s.device().info();
-        const AttentionPath chosen =
-            path != AttentionPath::automatic
-                ? path
-                : choose_path(device, cache.format, head_dim, tokens, s.batch_invariant());
+        const auto choose = [&] {
+            return choose_path(device, cache.format, head_dim, tokens, s.batch_invariant());
+        };
+        AttentionPath chosen = path == AttentionPath::automatic ? choose() : path;
+        if (path == AttentionPath::automatic && chosen == AttentionPath::coopmat &&
+            !s.device().has(Tier::coopmat))
+            chosen = choose();  // it failed its probe
         return Part{first, end, queries,
                     shape(device, chosen, tokens, queries, head_dim, s.batch_invariant())};
     };

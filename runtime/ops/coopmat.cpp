@@ -8,20 +8,11 @@
 namespace assay::ops {
 namespace {
 
-// How a workgroup cuts its tile, see coopmat.comp: into parts, one a subgroup, and slices.
-struct Cut {
-    std::uint32_t tile_rows, tile_columns, part_rows, part_columns, slices;
-
-    std::uint32_t parts() const {
-        return tile_rows / part_rows * (tile_columns / part_columns);
-    }
-};
-
 // The best first, up to so many rows; few rows leave few workgroups, whose slices then keep more
 // reads under way.
 struct Choice {
     std::uint32_t most_rows;
-    Cut cut;
+    MatrixCut cut;
 };
 constexpr Choice choices[] = {
     {16, {16, 64, 16, 16, 2}},   {16, {16, 64, 16, 32, 1}},   {16, {16, 32, 16, 16, 1}},
@@ -30,7 +21,7 @@ constexpr Choice choices[] = {
     {~0u, {64, 64, 32, 32, 1}},  {~0u, {32, 32, 16, 16, 1}},
 };
 
-bool fits(const DeviceInfo& device, const MatrixShape& matrix, const Cut& cut) {
+bool fits(const DeviceInfo& device, const MatrixShape& matrix, const MatrixCut& cut) {
     // A CPU implementation unrolls all of a part, which takes it seconds to compile.
     const std::uint32_t most_sums = device.is_cpu ? 32 : 128;  // of an invocation
     const std::uint32_t subgroups = cut.parts() * cut.slices;
@@ -42,6 +33,13 @@ bool fits(const DeviceInfo& device, const MatrixShape& matrix, const Cut& cut) {
            cut.part_rows * cut.part_columns <= most_sums * device.subgroup_size &&
            subgroups * device.subgroup_size <= device.max_workgroup_invocations &&
            shared <= device.shared_memory_bytes;
+}
+
+// The kernels take 32 of a dimension at a time, and eights of halves.
+bool serves_kernels(const MatrixShape& shape) {
+    return shape.operands == "f16" && shape.sums == "f32" && 32 % shape.rows == 0 &&
+           32 % shape.columns == 0 && shape.columns % 8 == 0 && 32 % shape.depth == 0 &&
+           shape.depth % 8 == 0;
 }
 
 Halves halve(Stream& s, const Tensor& x, std::uint32_t rows, const Tensor& order) {
@@ -65,11 +63,13 @@ Halves halve(Stream& s, const Tensor& x, std::uint32_t rows, const Tensor& order
 const MatrixShape& matrix_shape(const DeviceInfo& device) {
     const MatrixShape* best = nullptr;
     for (const MatrixShape& shape : device.matrix_shapes)
-        if (shape.operands == "f16" && shape.sums == "f32" &&
-            (!best || shape.rows * shape.columns * shape.depth >
-                          best->rows * best->columns * best->depth))
+        if (serves_kernels(shape) && (!best || shape.rows * shape.columns * shape.depth >
+                                                   best->rows * best->columns * best->depth))
             best = &shape;
-    if (!best) throw Error(device.name + ": no cooperative matrices of f16 with f32 sums");
+    if (!best)
+        throw Error(device.name +
+                    ": no cooperative matrices of f16 with f32 sums and 8 to 32 rows, columns and "
+                    "terms");
     return *best;
 }
 
@@ -79,13 +79,18 @@ Tiling coopmat_tiling(const Stream& s, Format format, Rows of, std::uint32_t row
     if (s.batch_invariant()) rows = 1;  // one order of sums
     for (const auto& [most_rows, cut] : choices)
         if (rows <= most_rows && fits(device, matrix, cut))
-            return {kernels::coopmat(format, of)
-                        .specialize(cut.parts() * cut.slices * device.subgroup_size, matrix.rows,
-                                    matrix.columns, matrix.depth, cut.tile_rows, cut.tile_columns,
-                                    cut.part_rows, cut.part_columns, cut.slices),
-                    cut.tile_rows, cut.tile_columns};
+            return matrix_tiling(device, format, of, cut);
     throw Error(device.name + ": no tile of cooperative matrices fits its " +
                 std::to_string(device.shared_memory_bytes) + " bytes of shared memory");
+}
+
+Tiling matrix_tiling(const DeviceInfo& device, Format format, Rows of, const MatrixCut& cut) {
+    const MatrixShape& matrix = matrix_shape(device);
+    return {kernels::coopmat(format, of)
+                .specialize(cut.parts() * cut.slices * device.subgroup_size, matrix.rows,
+                            matrix.columns, matrix.depth, cut.tile_rows, cut.tile_columns,
+                            cut.part_rows, cut.part_columns, cut.slices),
+            cut.tile_rows, cut.tile_columns};
 }
 
 Halves halve(Stream& s, const Tensor& x) { return halve(s, x, x.rows(), {}); }

@@ -68,7 +68,11 @@ Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const Expert
     Routing r;
     r.chosen = s.scratch(tokens, top_k);
     r.weights = s.scratch(tokens, top_k);
-    r.path = choose_path(s, path, w.w1.first.format, expert_rows);
+    // One path for all of an expert's products: that of F32 weights where there are some.
+    Format format = w.w1.first.format;
+    if (w.w2.first.format == Format::f32 || (!w.interleaved() && w.w3.first.format == Format::f32))
+        format = Format::f32;
+    r.path = choose_path(s, path, format, expert_rows);
     r.expert_rows = expert_rows;
     constexpr std::uint32_t workgroup = 64;
     s.dispatch(kernels::route().specialize(workgroup),

@@ -5,8 +5,6 @@
 namespace assay::ops {
 namespace {
 
-constexpr std::uint32_t least_rows = 64;  // of a dispatch that is cut, or what whole tiles make up
-
 // Cut by rows. The kernel is chosen by all rows, so that cutting changes no result.
 void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
          MatmulPath path) {
@@ -16,13 +14,12 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint
     auto scratch = s.scope();
     const Halves halves = path == MatmulPath::coopmat ? halve(s, x) : Halves{};
     const double row_flops = 2.0 * w.in_dim * w.out_dim;
-    const std::uint32_t cut_rows = least_rows / t.rows * t.rows;
-    const std::uint32_t rows_at_once = pieces_at_once(s, row_flops * cut_rows) * cut_rows,
-                        columns_at_once = most_groups * t.columns;
-    for (std::uint32_t row = 0; row < x.rows(); row += rows_at_once)
-        for (std::uint32_t column = 0; column < w.out_dim; column += columns_at_once) {
-            const std::uint32_t rows = std::min(rows_at_once, x.rows() - row),
-                                columns = std::min(columns_at_once, w.out_dim - column);
+    const std::uint32_t most_rows = rows_at_once(s, t, row_flops),
+                        most_columns = most_groups * t.columns;
+    for (std::uint32_t row = 0; row < x.rows(); row += most_rows)
+        for (std::uint32_t column = 0; column < w.out_dim; column += most_columns) {
+            const std::uint32_t rows = std::min(most_rows, x.rows() - row),
+                                columns = std::min(most_columns, w.out_dim - column);
             const Tensor x_part = x.slice(row, rows), y_part = y.slice(row, rows);
             const Halves halves_part =
                 path == MatmulPath::coopmat ? halves.slice(row, rows) : Halves{};

@@ -5,7 +5,7 @@
 #include "runtime/buffer.h"
 #include "runtime/error.h"
 #include "runtime/half.h"
-#include "runtime/ops.h"
+#include "runtime/ops/tiling.h"
 
 namespace assay::ops {
 namespace {
@@ -31,7 +31,7 @@ std::optional<std::string> probe_matmul(Device& device, MatmulPath path) {
     Weight w{.address = 0, .out_dim = out_dim, .in_dim = in_dim, .format = Format::f16};
     const Buffer buffer(device, w.bytes(), Memory::device, "probe");
     w.address = buffer.address();
-    for (const std::uint32_t rows : {5u, 40u, 100u}) {
+    for (const std::uint32_t rows : {5u, 20u, 40u, 100u}) {
         Stream s(device);
         repack(s, upload_words(s, halves, {out_dim, in_dim / 2, 1}), out_dim, 0, w);
         std::vector<float> x(rows * in_dim), y(rows * out_dim);
@@ -54,12 +54,13 @@ std::optional<std::string> probe_matmul(Device& device, MatmulPath path) {
     return std::nullopt;
 }
 
-// Query and key t are all in element t % period, so that a score is 512 or 0, whose weight vanishes
-// beside it: the answer is the mean of the values of the keys like the query, one or two.
-std::optional<std::string> probe_attention(Device& device) {
-    constexpr std::uint32_t tokens = 40, period = 24, heads = 2, head_dim = 64;
-    constexpr std::uint32_t blocks = (tokens + block_slots - 1) / block_slots,
-                            block_words = block_slots * head_dim / 2;
+// Query and key t are all in element t % period, so that a score is hundreds or 0, whose weight
+// vanishes beside it: the answer is the mean of the values of the keys like the query, one or two.
+std::optional<std::string> probe_attention(Device& device, std::uint32_t head_dim) {
+    constexpr std::uint32_t tokens = 40, period = 24, heads = 2;
+    constexpr std::uint32_t blocks = (tokens + block_slots - 1) / block_slots;
+    const std::uint32_t block_words = block_slots * head_dim / 2;
+    constexpr float large = 64;
     std::vector<float> q(tokens * heads * head_dim), y(q.size());
     std::vector<std::uint16_t> keys(blocks * block_slots * head_dim), values(keys.size());
     std::vector<std::uint32_t> table;
@@ -67,8 +68,9 @@ std::optional<std::string> probe_attention(Device& device) {
     for (std::uint32_t i = 0; i < tokens * head_dim; ++i)
         values[i] = float_to_half(static_cast<float>(element(i)));
     for (std::uint32_t t = 0; t < tokens; ++t) {
-        keys[t * head_dim + t % period] = float_to_half(64);
-        for (std::uint32_t h = 0; h < heads; ++h) q[(t * heads + h) * head_dim + t % period] = 64;
+        keys[t * head_dim + t % period] = float_to_half(large);
+        for (std::uint32_t h = 0; h < heads; ++h)
+            q[(t * heads + h) * head_dim + t % period] = large;
     }
     const QueryRun run{.first_row = 0, .tokens = tokens, .first_position = 0};
     const auto tiles = make_tiles(device, {&run, 1}, heads, AttentionPath::coopmat);
@@ -102,9 +104,13 @@ std::optional<std::string> probe(Device& device, Tier tier) {
     try {
         if (tier == Tier::coopmat) {
             auto wrong = probe_matmul(device, MatmulPath::coopmat);
-            return wrong ? wrong : probe_attention(device);
+            for (const std::uint32_t head_dim : {64u, 128u})
+                if (!wrong && !(device.info().is_cpu && head_dim > 64) &&
+                    attends_by_matrices(device.info(), head_dim))
+                    wrong = probe_attention(device, head_dim);
+            return wrong;
         }
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
         return error.what();
     }
     return std::nullopt;

@@ -50,6 +50,12 @@ std::uint32_t pieces_at_once(const Stream& s, double piece_flops) {
     return static_cast<std::uint32_t>(std::clamp(s.most_flops() / piece_flops, 1.0, 1e6));
 }
 
+std::uint32_t rows_at_once(const Stream& s, const Tiling& t, double row_flops) {
+    constexpr std::uint32_t least = 64;
+    const std::uint32_t rows = std::max(1u, least / t.rows) * t.rows;
+    return pieces_at_once(s, row_flops * rows) * rows;
+}
+
 MatmulPath choose_path(const Stream& s, MatmulPath asked, Format format, std::uint32_t rows) {
     if (asked != MatmulPath::automatic) return asked;
     // Each path has an order of sums of its own, so there is one for any number of rows: that of

@@ -36,6 +36,22 @@ Halves halve(Stream& s, const Tensor& x);
 // The routed rows in their order by expert.
 Halves halve(Stream& s, const Tensor& x, const Routing& routing);
 
+// Rows of a dispatch of which row_flops each are computed: whole tiles, as many as keep it in
+// bounds, and some even where few do.
+std::uint32_t rows_at_once(const Stream& s, const Tiling& t, double row_flops);
+
+// A workgroup's tile of MatmulPath::coopmat and how it is cut into parts, one a subgroup, and
+// slices, see coopmat.comp.
+struct MatrixCut {
+    std::uint32_t tile_rows, tile_columns, part_rows, part_columns, slices;
+
+    std::uint32_t parts() const { return tile_rows / part_rows * (tile_columns / part_columns); }
+};
+Tiling matrix_tiling(const DeviceInfo& device, Format format, Rows of, const MatrixCut& cut);
+
+// Whether heads of this size suit the kernel of AttentionPath::coopmat on this device.
+bool attends_by_matrices(const DeviceInfo& device, std::uint32_t head_dim);
+
 constexpr std::uint32_t most_groups = 65535;  // along y, that every device takes
 
 // How many pieces of the given cost keep a dispatch in bounds.

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "runtime/half.h"
+#include "runtime/ops/tiling.h"
 #include "tests/support/tensors.h"
 
 namespace assay {
@@ -52,6 +53,33 @@ double allowed(MatmulPath path, std::uint32_t in_dim) {
     constexpr double half_rounding = 0x1p-11;
     return (4 + std::sqrt(in_dim)) * test::rounding +
            (path == MatmulPath::coopmat ? 2 * half_rounding : 0);
+}
+
+// A product of small whole numbers, which is exact in f32.
+struct WholeNumbers {
+    test::FileWeight file;
+    std::vector<float> x, exact;
+};
+WholeNumbers whole_numbers(std::uint32_t rows, std::uint32_t out_dim, std::uint32_t in_dim) {
+    const auto element = [](std::size_t i) {
+        return static_cast<float>(static_cast<int>(i * 2654435761u >> 27 & 15) - 8);
+    };
+    WholeNumbers product{{Format::f16, out_dim, in_dim, {}}, {}, {}};
+    for (std::size_t i = 0; i < std::size_t{out_dim} * in_dim; ++i) {
+        const std::uint16_t half = float_to_half(element(i));
+        product.file.bytes.push_back(static_cast<std::byte>(half & 0xff));
+        product.file.bytes.push_back(static_cast<std::byte>(half >> 8));
+    }
+    for (std::size_t i = 0; i < std::size_t{rows} * in_dim; ++i)
+        product.x.push_back(element(7 * i + 3));
+    for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t o = 0; o < out_dim; ++o) {
+            float sum = 0;
+            for (std::size_t k = 0; k < in_dim; ++k)
+                sum += element(o * in_dim + k) * product.x[r * in_dim + k];
+            product.exact.push_back(sum);
+        }
+    return product;
 }
 
 class Matmul : public testing::TestWithParam<Format> {};
@@ -107,22 +135,7 @@ TEST(MatmulRows, WholeNumbersAreExact) {
     for (const bool bound : {false, true}) {
         Stream s(test::device(bound), {.guard = true});
         for (const auto& [rows, out_dim, in_dim] : shapes) {
-            const auto element = [](std::size_t i) {
-                return static_cast<float>(static_cast<int>(i * 2654435761u >> 27 & 15) - 8);
-            };
-            test::FileWeight file{Format::f16, out_dim, in_dim, {}};
-            std::vector<float> x(std::size_t{rows} * in_dim), exact(std::size_t{rows} * out_dim);
-            for (std::size_t i = 0; i < x.size(); ++i) x[i] = element(7 * i + 3);
-            for (std::size_t i = 0; i < std::size_t{out_dim} * in_dim; ++i) {
-                const std::uint16_t half = float_to_half(element(i));
-                file.bytes.push_back(static_cast<std::byte>(half & 0xff));
-                file.bytes.push_back(static_cast<std::byte>(half >> 8));
-            }
-            for (std::size_t r = 0; r < rows; ++r)
-                for (std::size_t o = 0; o < out_dim; ++o)
-                    for (std::size_t k = 0; k < in_dim; ++k)
-                        exact[r * out_dim + o] +=
-                            element(o * in_dim + k) * element(7 * (r * in_dim + k) + 3);
+            const auto [file, x, exact] = whole_numbers(rows, out_dim, in_dim);
             const test::DeviceWeight w(s, file);
             const Tensor device_x = test::upload(s, x, {rows, in_dim, 1});
             std::vector<std::vector<float>> products;
@@ -130,9 +143,50 @@ TEST(MatmulRows, WholeNumbersAreExact) {
                 products.push_back(test::download(s, ops::matmul(s, w, device_x, path)));
             s.wait();
             for (std::size_t i = 0; i < products.size(); ++i)
-                EXPECT_EQ(products[i], exact) << test::name(test::matmul_paths()[i]) << ", " << rows << " rows, "
-                                              << out_dim << " x " << in_dim;
+                EXPECT_EQ(products[i], exact) << test::name(test::matmul_paths()[i]) << ", " << rows
+                                              << " rows, " << out_dim << " x " << in_dim;
         }
+    }
+}
+
+// GPUs take larger tiles than CPU implementations, which compile them for seconds.
+TEST(MatmulRows, LargeMatrixTilesAreExact) {
+    if (!test::device().has(Tier::coopmat))
+        GTEST_SKIP() << test::device().info().tier(Tier::coopmat).note;
+    constexpr std::uint32_t rows = 200, out_dim = 150, in_dim = 160;
+    for (const ops::MatrixCut cut :
+         {ops::MatrixCut{128, 32, 16, 32, 1}, {64, 64, 32, 32, 1}, {32, 64, 32, 16, 2}}) {
+        Stream s(test::device(), {.guard = true, .dispatch_seconds = 0});
+        const auto [file, x, exact] = whole_numbers(rows, out_dim, in_dim);
+        const test::DeviceWeight w(s, file);
+        const Weight weight = w;
+        const Tensor device_x = test::upload(s, x, {rows, in_dim, 1}), y = s.scratch(rows, out_dim);
+        const ops::Tiling t = ops::matrix_tiling(s.device().info(), Format::f16, Rows::all, cut);
+        const ops::Halves halves = ops::halve(s, device_x);
+        s.dispatch(t.kernel,
+                   {.weight = weight,
+                    .codebook = {s.device().codebooks()},
+                    .x = device_x,
+                    .halves = halves.values,
+                    .scales = halves.scales,
+                    .y = y,
+                    .tiles = {},
+                    .order = {},
+                    .slots = {},
+                    .rows = rows,
+                    .out_dim = out_dim,
+                    .in_dim = in_dim,
+                    .first_column = 0,
+                    .epilogue = shader::epilogue_store,
+                    .x_share = 1,
+                    .slot_words = 0},
+                   {.x = ops::ceil_div(rows, t.rows), .y = ops::ceil_div(out_dim, t.columns)});
+        const auto product = test::download(s, y);
+        s.wait();
+        EXPECT_EQ(product, exact) << cut.tile_rows << " x " << cut.tile_columns;
+        // However little a dispatch may take, it takes a whole tile.
+        EXPECT_EQ(ops::rows_at_once(s, t, 1e15) % cut.tile_rows, 0u);
+        EXPECT_GT(ops::rows_at_once(s, t, 1e15), 0u);
     }
 }
 

@@ -68,6 +68,11 @@ TEST(Device, GoesWithoutADisabledTier) {
     Device device(options);
     EXPECT_FALSE(device.has(Tier::coopmat));
     EXPECT_EQ(device.info().tier(Tier::coopmat).note, "switched off");
+    EXPECT_FALSE(device.has(Tier::coopmat2));
+    options.disabled = {Tier::float16};
+    Device without_halves(options);
+    EXPECT_FALSE(without_halves.has(Tier::coopmat));
+    EXPECT_EQ(without_halves.info().tier(Tier::coopmat).note, "float16 is off");
 }
 
 // On a GPU: lavapipe's subgroups are faster without.
