@@ -103,7 +103,7 @@ private:
     bool makes_pair(std::size_t i, std::size_t j) {
         const ScoredResponse &one = responses_[i], &other = responses_[j];
         const double gap = std::abs(one.score - other.score);
-        const bool tie = gap == 0;
+        const bool tie = gap <= rounding;
         const bool same_text = one.item.response == other.item.response;
         const bool near = !tie && gap < options_.least_gap - rounding;
         const bool dropped_tie = tie && options_.ties == Ties::drop;
@@ -122,10 +122,11 @@ private:
         if (other.hash < one.hash) std::swap(one, other);
         const std::uint64_t drawn = draw(options_.seed, one.hash, other.hash);
         const double gap = responses_[one.response].score - responses_[other.response].score;
-        const bool exchanged = gap == 0 ? drawn % 2 == 0 : gap < 0;
+        const bool tie = std::abs(gap) <= rounding;
+        const bool exchanged = tie ? drawn % 2 == 0 : gap < 0;
         return {.better = exchanged ? other.response : one.response,
                 .worse = exchanged ? one.response : other.response,
-                .tie = gap == 0,
+                .tie = tie,
                 .key = {drawn, responses_[one.response].item.id.text,
                         responses_[other.response].item.id.text}};
     }

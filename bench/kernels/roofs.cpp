@@ -97,7 +97,7 @@ void measure_arithmetics(Stream& s, const Effort& effort, const Separator& betwe
     if (!info.is_cpu && device.has(Tier::coopmat))
         for (const MatrixShape& shape : info.matrix_shapes)
             if (shape.operands == "f16" && shape.sums == "f32")
-                add("coopmat", arithmetic_of(info, shape));
+                add(coopmat_roof, arithmetic_of(info, shape));
 }
 
 // Empty dispatches, each of which waits for the one before.
@@ -125,7 +125,10 @@ double Roofs::rate(std::string_view name) const {
 }
 
 Roofs measure_roofs(Device& device, const Separator& between, bool quick) {
-    const Effort effort = quick ? Effort{8 << 20, 3, 0.002} : Effort{256 << 20, 15, 0.005};
+    // A GPU would copy little within its cache.
+    const Effort effort = !quick                 ? Effort{256 << 20, 15, 0.005}
+                          : device.info().is_cpu ? Effort{8 << 20, 3, 0.002}
+                                                 : Effort{256 << 20, 3, 0.002};
     Stream s(device, {.profile = true});
     Roofs roofs;
     using enum Roof::Kind;
@@ -147,7 +150,7 @@ Bound bound_of(const Roofs& roofs, const Cost& cost, bool product) {
     consider(copy_roof, cost.bytes, roofs.rate(copy_roof));
     const Roof* best = nullptr;
     for (const Roof& roof : roofs.all) {
-        const bool may_bind = product ? roof.name != int8_roof : roof.name == fp32_roof;
+        const bool may_bind = roof.name == fp32_roof || (product && roof.name == coopmat_roof);
         if (roof.kind == Roof::Kind::arithmetic && may_bind && (!best || roof.rate > best->rate))
             best = &roof;
     }

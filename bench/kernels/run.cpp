@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <memory>
 
 #include "runtime/error.h"
 
@@ -36,8 +37,9 @@ public:
     Runner(Device& device, const RunOptions& options) : device_(device), options_(options) {}
 
     Result run(const Case& c, const Separator* between, const Report& report) {
+        std::unique_ptr<Work> work;  // goes after the stream, which waits for what uses it
         Stream s(device_, {.profile = true});
-        const auto work = make_work(s, c, options_.paths, kept_);
+        work = make_work(s, c, options_.paths, kept_);
         Result result{.of = c, .cost = work->cost()};
         const double compiled = device_.compile_seconds();
         result.adversarial = work->check(s, Data::adversarial);
@@ -46,7 +48,9 @@ public:
         if (!between) return result;
         result.timed = measure(s, *work, *between, options_.measure);
         result.why = work->why(device_.info());
-        result.bound = bound_of(*report.roofs, result.cost, is_product(c.shape->operation));
+        result.bound =
+            bound_of(*report.roofs, result.cost,
+                     is_product(c.shape->operation) || c.shape->operation == Operation::attention);
         return result;
     }
 
@@ -68,6 +72,8 @@ void require_alive(Device& device) {
 
 Report run(Device& device, const Selection& selection, const RunOptions& options, Report report,
            const Listener& listener) {
+    if (!device.info().is_cpu)  // which uses none unless asked to
+        for (std::size_t i = 0; i < tier_count; ++i) device.has(static_cast<Tier>(i));
     report.device = device.info();
     report.options = options.measure;
     std::optional<Separator> between;

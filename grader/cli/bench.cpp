@@ -37,7 +37,7 @@ Action add_options(CLI::App& command) {
         "Examples:\n"
         "  assay bench kernels\n"
         "  assay bench kernels --filter 'matmul q4_0 mistral rows=1..8' --json results.json\n"
-        "  assay bench kernels --check --all --filter tiny");
+        "  assay bench kernels --check --all --filter 'tiny rows=1..4'");
     const auto kernels_options = std::make_shared<BenchKernelsOptions>();
     add_bench_kernels_options(*kernels, *kernels_options);
 

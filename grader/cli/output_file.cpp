@@ -19,13 +19,17 @@ void forbid_same_file(const std::string& output, const std::string& input) {
         throw UsageError(output + " is both -i and -o");
 }
 
-OutputFile open_output(const std::string& path, const std::string& input, bool force) {
+void require_free(const std::string& path, const std::string& input, bool force) {
     forbid_same_file(path, input);
     std::error_code ignored;
     const auto bytes = std::filesystem::file_size(path, ignored);
     if (!ignored && bytes > 0 && !force)
         throw Error(path + " exists (" + bytes_text(bytes) +
                     "): give another -o, or --force to replace it");
+}
+
+OutputFile open_output(const std::string& path, const std::string& input, bool force) {
+    require_free(path, input, force);
     OutputFile file(std::fopen(path.c_str(), "wb"));
     if (!file) throw Error(path + ": " + std::strerror(errno));
     return file;

@@ -17,8 +17,11 @@ using OutputFile = std::unique_ptr<std::FILE, CloseFile>;
 // Throws a UsageError if the two are one file.
 void forbid_same_file(const std::string& output, const std::string& input);
 
-// The file that -o names. Throws a UsageError if it is the input, and an Error if it cannot be
-// written or, unless `force`, if it holds something.
+// Throws a UsageError if a file that is to be written is the input, and an Error if it holds
+// something, unless `force`.
+void require_free(const std::string& path, const std::string& input, bool force);
+
+// The file that -o names, which must be free. Throws an Error if it cannot be written.
 OutputFile open_output(const std::string& path, const std::string& input, bool force);
 
 // A file that is written when all is done: a report on what else was written. It is replaced. One

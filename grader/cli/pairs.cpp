@@ -256,13 +256,13 @@ std::string summary(const Options& options, const ScoredResponses& read, const P
     return line;
 }
 
-// An output that was made of the same records may be made anew.
-OutputFile open_pairs(const Options& options) {
-    if (!options.to_file()) return nullptr;
+// Before anything is graded. An output that was made of the same records may be made anew.
+void check_output(const Options& options) {
+    if (!options.to_file()) return;
     for (const std::string& other : {options.items, options.grade.output})
         forbid_same_file(options.output, other);
     const bool goes_on = options.feedback && std::filesystem::exists(options.grade.output);
-    return open_output(options.output, options.grade.input, options.grade.force || goes_on);
+    require_free(options.output, options.grade.input, options.grade.force || goes_on);
 }
 
 int run(Options options) {
@@ -273,9 +273,11 @@ int run(Options options) {
     options.pairing.seed = options.grade.seed;
     const Pairing pairing = pair_up(read.responses, options.pairing);
     if (pairing.pairs.empty()) throw Error("no pairs: " + summary(options, read, pairing, {}));
-    const OutputFile file = open_pairs(options);
+    check_output(options);
     int code = read.bad.empty() ? exit_code::done : exit_code::unscored_items;
     if (options.feedback) code = std::max(code, judge_pairs(options, read.responses, pairing));
+    const OutputFile file =
+        options.to_file() ? open_output(options.output, options.grade.input, true) : nullptr;
     const Written written =
         write_pairs(options, read.responses, pairing, file ? file.get() : stdout);
     if (!options.grade.run.quiet)

@@ -54,6 +54,7 @@ TEST(BenchKernels, ChecksEveryFormat) {
     const Ran ran = run_assay(arguments);
     EXPECT_EQ(ran.exit_code, 0) << ran.errors << ran.output;
     EXPECT_GT(lines(ran.output).size(), 60u) << ran.output;
+    EXPECT_EQ(ran.output.find("left out"), std::string::npos) << ran.output;
 }
 
 }  // namespace

@@ -105,6 +105,12 @@ TEST(Pairs, LeaveOutTiesAndWhatIsTooNear) {
     const Pairing kept = pair_up(responses, {.ties = Ties::keep});
     EXPECT_EQ(preferring(kept, '='), 1u);
     EXPECT_EQ(kept.ties, 0u);
+    // A mean of the same numbers in another order is the same score.
+    EXPECT_EQ(
+        pair_up(std::vector{scored("f", "i", 0.1 + 0.2 + 0.3), scored("g", "i", 0.3 + 0.2 + 0.1)},
+                {})
+            .ties,
+        1u);
     // 4.7 less 4.5 counts as 0.2, though doubles have a little less.
     EXPECT_EQ(pair_up(responses, {.least_gap = 0.2}).near, 0u);
     const Pairing far = pair_up(responses, {.ties = Ties::keep, .least_gap = 0.3});
