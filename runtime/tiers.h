@@ -11,8 +11,8 @@ namespace assay {
 enum class Tier : std::uint8_t {
     float16,   // arithmetic in halves
     dot,       // dot products of 8-bit integers, four in a word
-    coopmat,   // VK_KHR_cooperative_matrix: f16 operands, f32 sums
-    coopmat2,  // VK_NV_cooperative_matrix2
+    coopmat,   // cooperative matrices (KHR): f16 operands, f32 sums
+    coopmat2,  // their second extension (NV)
 };
 inline constexpr std::array tier_names{"float16", "dot", "coopmat", "coopmat2"};  // for --disable
 inline constexpr std::size_t tier_count = tier_names.size();

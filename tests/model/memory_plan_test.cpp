@@ -24,13 +24,17 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
     EXPECT_GE(plan.weights, device.allocated_bytes() - before);
     EXPECT_LE(plan.weights, (device.allocated_bytes() - before) / 100 * 105);
 
-    // Everything a run has allocated after its widest step, the last logits of a longer prompt
-    // included.
+    // Everything a run has allocated after its widest step, the last logits of a longer prompt and
+    // of guesses behind it included.
     const Mistral mistral(checkpoint.config(), std::move(weights));
     Engine engine(device, mistral, options);
     Sequence sequence(engine);
     const std::vector<TokenId> tokens(200, 5);
-    const Work work{.sequence = &sequence, .tokens = tokens, .logits = Work::last, .sample = true};
+    const Work work{.sequence = &sequence,
+                    .tokens = tokens,
+                    .logits = Work::last,
+                    .sample = true,
+                    .guesses = shader::most_guesses};
     engine.step({&work, 1});
     EXPECT_LE(engine.stream().scratch_peak_bytes(), plan.scratch);
     EXPECT_GE(engine.stream().scratch_peak_bytes(), plan.scratch / 3 * 2);
