@@ -179,8 +179,7 @@ struct CacheAndPath {
 bool worth_compiling(std::uint32_t head_dim, const CacheAndPath& how, bool bound) {
     const auto [cache, path] = how;
     if (path == ops::AttentionPath::coopmat)
-        return cache == Cache::f16 ? head_dim == 64 || (!bound && head_dim == 80)
-                                   : head_dim == 64 && !bound;
+        return head_dim == 64 && (cache == Cache::f16 || !bound);
     if (cache == Cache::q8_0 && head_dim == 96) return !bound;
     return head_dim == 64 || (!bound && (head_dim == 128 || cache == Cache::f32));
 }

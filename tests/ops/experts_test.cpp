@@ -254,6 +254,7 @@ class ExpertProducts : public testing::TestWithParam<Format> {};
 TEST_P(ExpertProducts, MatchReference) {
     const std::uint32_t block = std::max(info(GetParam()).block_size, 32u);
     for (bool bound : {false, true}) {
+        if (bound && GetParam() != Format::q4_k) continue;  // the others differ in their decoders alone
         Stream s(test::device(bound), {.guard = true});
         test::Random random(9);
         const Shape shape{20, 3, 2, block, 2 * block};
@@ -281,7 +282,7 @@ TEST(Experts, ProductsMatchReferenceAtEverySize) {
                                    {64, 8, 2, 256, 512}}) {
             test::Random random(10);
             const ExpertSet set(s, shape, Format::f16, Format::q8_0, true, random);
-            for (MatmulPath path : test::matmul_paths())
+            for (MatmulPath path : test::matmul_paths(!bound && shape.tokens >= 64))
                 expect_products(s, shape, set, path,
                                 test::name(path) + ", " + text(shape) + (bound ? ", bound" : ""));
         }
