@@ -24,18 +24,21 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
     EXPECT_GE(plan.weights, device.allocated_bytes() - before);
     EXPECT_LE(plan.weights, (device.allocated_bytes() - before) / 100 * 105);
 
-    // Everything a run has allocated after its widest step, the last logits of a longer prompt and
-    // of guesses behind it included.
+    // Everything a run has allocated after its widest step: a whole chunk, the last of a longer
+    // prompt, with the logits of guesses.
     const Mistral mistral(checkpoint.config(), std::move(weights));
     Engine engine(device, mistral, options);
     Sequence sequence(engine);
     const std::vector<TokenId> tokens(200, 5);
-    const Work work{.sequence = &sequence,
-                    .tokens = tokens,
-                    .logits = Work::last,
-                    .sample = true,
-                    .guesses = shader::most_guesses};
-    engine.step({&work, 1});
+    const std::size_t before_last = tokens.size() - options.prefill_chunk;
+    const Work prompt{.sequence = &sequence, .tokens = std::span(tokens).first(before_last)};
+    engine.step({&prompt, 1});
+    const Work widest{.sequence = &sequence,
+                      .tokens = std::span(tokens).subspan(before_last),
+                      .logits = Work::last,
+                      .sample = true,
+                      .guesses = shader::most_guesses};
+    engine.step({&widest, 1});
     EXPECT_LE(engine.stream().scratch_peak_bytes(), plan.scratch);
     EXPECT_GE(engine.stream().scratch_peak_bytes(), plan.scratch / 3 * 2);
     EXPECT_LE(device.peak_allocated_bytes(), plan.total());
