@@ -25,7 +25,9 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const
     const std::uint64_t ffn = 4 * rows * c.hidden_size + 4 * routed * c.intermediate_size +
                               (experts != 0 ? 4 * routed * c.hidden_size + routing : 0);
     const std::uint64_t last =
-        share.last(c) ? 4ull * options.choice_rows() * (2ull * c.vocab_size + 2ull * c.hidden_size) : 0;
+        share.last(c)
+            ? 4ull * options.choice_rows() * (2ull * c.vocab_size + 2ull * c.hidden_size)
+            : 0;
     // Of the operand of one product, on devices with cooperative matrices.
     const std::uint64_t halves =
         device.is_cpu || !device.tier(Tier::coopmat).on
@@ -34,7 +36,8 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const
                            routed * std::max(c.hidden_size, c.intermediate_size)) +
                   4 * routed;
     constexpr std::uint64_t rounding = 32 * 256;
-    return 4 * rows * c.hidden_size + std::max(attention, ffn) + halves + last + rounding;
+    // A layer's are gone when the next begins, and all layers' when tokens are chosen.
+    return 4 * rows * c.hidden_size + std::max(std::max(attention, ffn) + halves, last) + rounding;
 }
 
 // With experts a row meets only some of the weights, so more rows keep a GPU busy.
