@@ -6,22 +6,22 @@ namespace {
 // clang-format off
 constexpr FormatInfo table_row(Format format) {
     switch (format) {
-    //                              name       block      unit  ggml  safetensors
+    //                              name       block      unit  ggml  safetensors, integers
     case Format::f32:     return {"f32",     1,   4,    4,    0,    "F32"};
     case Format::f16:     return {"f16",     1,   2,    2,    1,    "F16"};
     case Format::bf16:    return {"bf16",    1,   2,    2,    30,   "BF16"};
-    case Format::q8_0:    return {"q8_0",    32,  34,   2,    8,    ""};
-    case Format::q4_0:    return {"q4_0",    32,  18,   2,    2,    ""};
-    case Format::q4_1:    return {"q4_1",    32,  20,   2,    3,    ""};
-    case Format::q5_0:    return {"q5_0",    32,  22,   2,    6,    ""};
-    case Format::q5_1:    return {"q5_1",    32,  24,   2,    7,    ""};
+    case Format::q8_0:    return {"q8_0",    32,  34,   2,    8,    "", Integers::q8_0};
+    case Format::q4_0:    return {"q4_0",    32,  18,   2,    2,    "", Integers::q4_0};
+    case Format::q4_1:    return {"q4_1",    32,  20,   2,    3,    "", Integers::q4_1};
+    case Format::q5_0:    return {"q5_0",    32,  22,   2,    6,    "", Integers::q5_0};
+    case Format::q5_1:    return {"q5_1",    32,  24,   2,    7,    "", Integers::q5_1};
     case Format::q2_k:    return {"q2_k",    256, 84,   2,    10,   ""};
     case Format::q3_k:    return {"q3_k",    256, 110,  2,    11,   ""};
-    case Format::q4_k:    return {"q4_k",    256, 144,  2,    12,   ""};
-    case Format::q5_k:    return {"q5_k",    256, 176,  2,    13,   ""};
-    case Format::q6_k:    return {"q6_k",    256, 210,  2,    14,   ""};
-    case Format::iq4_nl:  return {"iq4_nl",  32,  18,   2,    20,   ""};
-    case Format::iq4_xs:  return {"iq4_xs",  256, 136,  2,    23,   ""};
+    case Format::q4_k:    return {"q4_k",    256, 144,  2,    12,   "", Integers::q4_k};
+    case Format::q5_k:    return {"q5_k",    256, 176,  2,    13,   "", Integers::q5_k};
+    case Format::q6_k:    return {"q6_k",    256, 210,  2,    14,   "", Integers::q6_k};
+    case Format::iq4_nl:  return {"iq4_nl",  32,  18,   2,    20,   "", Integers::iq4_nl};
+    case Format::iq4_xs:  return {"iq4_xs",  256, 136,  2,    23,   "", Integers::iq4_xs};
     case Format::iq3_s:   return {"iq3_s",   256, 110,  2,    21,   ""};
     case Format::iq3_xxs: return {"iq3_xxs", 256, 98,   2,    18,   ""};
     case Format::iq2_s:   return {"iq2_s",   256, 82,   2,    22,   ""};

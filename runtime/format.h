@@ -16,6 +16,7 @@ struct FormatInfo {
     std::uint32_t unit_bytes;            // of the words a kernel reads it in: 2 or 4
     std::uint32_t ggml_type;             // its number in GGUF files
     std::string_view safetensors_dtype;  // its name in safetensors files; empty if it has none
+    std::optional<Integers> integers{};  // if its weights are whole numbers times scales
 };
 
 const FormatInfo& info(Format format);

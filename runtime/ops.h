@@ -21,14 +21,20 @@ enum class MatmulPath : std::uint8_t {
     skinny,   // few rows, bound by reading the weight
     tiled,    // many rows, by way of shared memory
     coopmat,  // cooperative matrices; both operands are rounded to halves (Tier::coopmat)
+    // Dot products of bytes (Tier::dot): x is rounded to 8 bits with a scale for every 32 elements.
+    // Never chosen but in a stream with int8_activations; the same as `automatic` for a format
+    // whose weights are no whole numbers.
+    dot,
 };
-inline constexpr std::array matmul_path_names{"automatic", "direct", "skinny", "tiled", "coopmat"};
+inline constexpr std::array matmul_path_names{"automatic", "direct",  "skinny",
+                                              "tiled",     "coopmat", "dot"};
 // What `automatic` chooses, and why.
 struct MatmulChoice {
     MatmulPath path;
     std::string_view reason;
 };
-MatmulChoice matmul_choice(const DeviceInfo&, Format, std::uint32_t rows);
+MatmulChoice matmul_choice(const DeviceInfo&, Format, std::uint32_t rows,
+                           bool int8_activations = false);
 Tensor matmul(Stream&, const Weight& w, const Tensor& x,
               MatmulPath = MatmulPath::automatic);  // x w^T
 void matmul_add(Stream&, const Weight& w, const Tensor& x, const Tensor& y,

@@ -32,6 +32,8 @@ struct StreamOptions {
     // Operations compute a row in the same order of sums whatever else is in the step, so that it
     // gives the same bits alone, in a batch, and in any chunk of a prompt.
     bool batch_invariant = false;
+    // Matrix products take x in 8 bits, see MatmulPath::dot, where the weight's format allows it.
+    bool int8_activations = false;
 };
 
 // Stands for work handed to the device, for wait().
@@ -48,6 +50,7 @@ public:
 
     Device& device() const { return device_; }
     bool batch_invariant() const { return options_.batch_invariant; }
+    bool int8_activations() const { return options_.int8_activations; }
 
     // Barriers follow from what earlier dispatches did to the memory this one touches.
     template <class Params>

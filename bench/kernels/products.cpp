@@ -9,18 +9,32 @@ namespace {
 constexpr std::uint32_t most_usual = 17, most_unusual = 9;
 
 struct Sum {
-    double value = 0, magnitude = 0, operands = 0;
+    double value = 0, magnitude = 0, operands = 0, blocks = 0;
 };
 
 Sum dot(std::span<const float> weights, std::span<const float> x) {
+    constexpr std::size_t block = 32;  // as in quantise.comp
     Sum sum;
+    double greatest = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
+        if (i % block == 0) {
+            greatest = 0;
+            for (const float element : x.subspan(i, std::min(block, x.size() - i)))
+                greatest = std::max(greatest, std::fabs(double{element}));
+        }
         const double term = double{weights[i]} * x[i];
         sum.value += term;
         sum.magnitude += std::fabs(term);
         sum.operands += std::fabs(x[i]);
+        sum.blocks += std::fabs(weights[i]) * greatest;
     }
     return sum;
+}
+
+// Whether a kernel that ran rounds x to bytes in blocks.
+bool takes_bytes(std::span<const ProfileEvent> events) {
+    return std::ranges::any_of(
+        events, [](const ProfileEvent& event) { return event.kernel.starts_with("dot."); });
 }
 
 }  // namespace
@@ -28,14 +42,15 @@ Sum dot(std::span<const float> weights, std::span<const float> x) {
 Exact SampledOutput::product(std::span<const float> x, double added) const {
     const Sum first = dot(weights, x);
     if (up.empty())
-        return {first.value + added, first.magnitude + std::fabs(added), first.operands};
+        return {first.value + added, first.magnitude + std::fabs(added), first.operands,
+                first.blocks};
     // An error of the gate is multiplied by at most 1.1 |up|, the greatest slope of silu, one of
     // `up` by |silu(gate)|.
     const Sum second = dot(up, x);
     const double silu = first.value / (1 + std::exp(-first.value));
     const double of_gate = 1.1 * std::fabs(second.value), of_up = std::fabs(silu);
     return {silu * second.value, of_gate * first.magnitude + of_up * second.magnitude,
-            (of_gate + of_up) * first.operands};
+            (of_gate + of_up) * first.operands, of_gate * first.blocks + of_up * second.blocks};
 }
 
 ProductSamples::ProductSamples(const RandomWeight& file, Epilogue epilogue, std::uint32_t shift) {
@@ -86,6 +101,7 @@ Tolerance product_tolerance(std::uint32_t in_dim, std::span<const ProfileEvent> 
         by.terms += 2 * 0x1p-11;  // both operands are rounded to 11 bits, which devices may cut off
         by.operands = 0x1p-25;    // half a step of a subnormal half
     }
+    if (takes_bytes(events)) by.blocks = (0.5 + 0x1p-15) / 127;  // half a step of the block's scale
     return by;
 }
 

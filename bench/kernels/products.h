@@ -11,17 +11,20 @@
 // Matrix products in double precision, of some outputs.
 namespace assay::bench {
 
-// What arithmetic may be off by, as multiples of two sums of magnitudes.
+// What arithmetic may be off by, as multiples of some sums of magnitudes.
 struct Tolerance {
     double terms = 0;     // of the terms that are summed up
     double operands = 0;  // of x alone: an error of the weight that does not shrink with it
+    double blocks = 0;    // of the terms that there were if all of a block of x were its greatest
 };
 
 // An output and those sums.
 struct Exact {
-    double value = 0, terms = 0, operands = 0;
+    double value = 0, terms = 0, operands = 0, blocks = 0;
 
-    double allowed(const Tolerance& by) const { return by.terms * terms + by.operands * operands; }
+    double allowed(const Tolerance& by) const {
+        return by.terms * terms + by.operands * operands + by.blocks * blocks;
+    }
 };
 
 // One output of a product with a weight, or of silu(gate) * up.

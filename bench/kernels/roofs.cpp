@@ -92,7 +92,7 @@ void measure_arithmetics(Stream& s, const Effort& effort, const Separator& betwe
     };
     add(fp32_roof, arithmetic_of(info, Number::f32, 1));
     if (device.has(Tier::float16)) add("fp16", arithmetic_of(info, Number::f16, 1));
-    if (device.has(Tier::dot)) add(int8_roof, arithmetic_of(info, Number::s8, 4));
+    if (!info.is_cpu && device.has(Tier::dot)) add(int8_roof, arithmetic_of(info, Number::s8, 4));
     // The compiler of a CPU implementation sees that the same matrices are multiplied again.
     if (!info.is_cpu && device.has(Tier::coopmat))
         for (const MatrixShape& shape : info.matrix_shapes)

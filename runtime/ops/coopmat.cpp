@@ -42,22 +42,6 @@ bool serves_kernels(const MatrixShape& shape) {
            shape.depth % 8 == 0;
 }
 
-Halves halve(Stream& s, const Tensor& x, std::uint32_t rows, const Tensor& order) {
-    const Halves halves{s.scratch(rows, x.row_size() / 2), s.scratch(rows, 1)};
-    const std::uint32_t workgroup =
-        s.device().info().is_cpu ? s.device().info().subgroup_size : 256;
-    s.dispatch(kernels::halve(order.address != 0 ? Rows::grouped : Rows::all).specialize(workgroup),
-               {.x = x,
-                .order = order,
-                .halves = halves.values,
-                .scales = halves.scales,
-                .dim = x.row_size(),
-                .x_share = rows / x.rows()},
-               {.x = rows},
-               {.bytes = static_cast<double>(x.bytes() + halves.values.bytes()), .flops = 0});
-    return halves;
-}
-
 }  // namespace
 
 const MatrixShape& matrix_shape(const DeviceInfo& device) {
@@ -91,12 +75,6 @@ Tiling matrix_tiling(const DeviceInfo& device, Format format, Rows of, const Mat
                             matrix.columns, matrix.depth, cut.tile_rows, cut.tile_columns,
                             cut.part_rows, cut.part_columns, cut.slices),
             cut.tile_rows, cut.tile_columns};
-}
-
-Halves halve(Stream& s, const Tensor& x) { return halve(s, x, x.rows(), {}); }
-
-Halves halve(Stream& s, const Tensor& x, const Routing& routing) {
-    return halve(s, x, static_cast<std::uint32_t>(routing.chosen.size()), routing.order);
 }
 
 }  // namespace assay::ops

@@ -30,7 +30,7 @@ Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& 
     const Tensor y =
         s.scratch(rows, epilogue == shader::epilogue_swiglu ? w.out_dim / 2 : w.out_dim);
     auto scratch = s.scope();
-    const Halves halves = routing.path == MatmulPath::coopmat ? halve(s, x, routing) : Halves{};
+    const Packed packed = pack(s, routing, x);
     const double share = std::min(1.0, static_cast<double>(columns) / w.out_dim);
     const double weight_bytes = static_cast<double>(w.bytes()) * std::min(rows, experts);
     for (std::uint32_t column = 0; column < w.out_dim; column += columns)
@@ -38,8 +38,8 @@ Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& 
                    {.weight = w,
                     .codebook = {s.device().codebooks()},
                     .x = x,
-                    .halves = halves.values,
-                    .scales = halves.scales,
+                    .packed = packed.values,
+                    .scales = packed.scales,
                     .y = y,
                     .tiles = routing.tiles,
                     .order = routing.order,
@@ -57,6 +57,17 @@ Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& 
     return y;
 }
 
+// One path takes all of an expert's products: that of the format which the fewest paths serve.
+Format least_served(const ExpertWeights& w) {
+    const auto paths = [](Format format) {
+        return format == Format::f32 ? 0 : info(format).integers ? 2 : 1;
+    };
+    const Format up = w.interleaved()
+                          ? w.w1.first.format
+                          : std::ranges::min(w.w1.first.format, w.w3.first.format, {}, paths);
+    return std::ranges::min(up, w.w2.first.format, {}, paths);
+}
+
 }  // namespace
 
 Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const ExpertWeights& w,
@@ -68,11 +79,7 @@ Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const Expert
     Routing r;
     r.chosen = s.scratch(tokens, top_k);
     r.weights = s.scratch(tokens, top_k);
-    // One path for all of an expert's products: that of F32 weights where there are some.
-    Format format = w.w1.first.format;
-    if (w.w2.first.format == Format::f32 || (!w.interleaved() && w.w3.first.format == Format::f32))
-        format = Format::f32;
-    r.path = choose_path(s, path, format, expert_rows);
+    r.path = choose_path(s, path, least_served(w), expert_rows);
     r.expert_rows = expert_rows;
     constexpr std::uint32_t workgroup = 64;
     s.dispatch(kernels::route().specialize(workgroup),

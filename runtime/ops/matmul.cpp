@@ -12,7 +12,7 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint
     path = choose_path(s, path, w.format, x.rows());
     const Tiling t = tiling(s, path, w.format, Rows::all, x.rows(), w.out_dim);
     auto scratch = s.scope();
-    const Halves halves = path == MatmulPath::coopmat ? halve(s, x) : Halves{};
+    const Packed packed = pack(s, path, x);
     const double row_flops = 2.0 * w.in_dim * w.out_dim;
     const std::uint32_t most_rows = rows_at_once(s, t, row_flops),
                         most_columns = most_groups * t.columns;
@@ -21,14 +21,13 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint
             const std::uint32_t rows = std::min(most_rows, x.rows() - row),
                                 columns = std::min(most_columns, w.out_dim - column);
             const Tensor x_part = x.slice(row, rows), y_part = y.slice(row, rows);
-            const Halves halves_part =
-                path == MatmulPath::coopmat ? halves.slice(row, rows) : Halves{};
+            const Packed packed_part = packed.slice(row, rows);
             s.dispatch(t.kernel,
                        {.weight = w,
                         .codebook = {s.device().codebooks()},
                         .x = x_part,
-                        .halves = halves_part.values,
-                        .scales = halves_part.scales,
+                        .packed = packed_part.values,
+                        .scales = packed_part.scales,
                         .y = y_part,
                         .tiles = {},
                         .order = {},

@@ -1,5 +1,6 @@
 #include "runtime/ops/probe.h"
 
+#include <cmath>
 #include <vector>
 
 #include "runtime/buffer.h"
@@ -22,30 +23,62 @@ Tensor upload_words(Stream& s, const std::vector<T>& values,
     return tensor;
 }
 
-// x w^T of halves on one path, compared with the exact answer.
-std::optional<std::string> probe_matmul(Device& device, MatmulPath path) {
+std::vector<std::uint16_t> weight_as_halves(std::uint32_t count) {
+    std::vector<std::uint16_t> halves;
+    for (std::uint32_t i = 0; i < count; ++i)
+        halves.push_back(float_to_half(static_cast<float>(element(i))));
+    return halves;
+}
+
+// In blocks of Q8_0, all with scale 1.
+std::vector<std::uint16_t> weight_as_bytes(std::uint32_t count) {
+    std::vector<std::uint16_t> units;
+    for (std::uint32_t i = 0; i < count; i += 2) {
+        if (i % 32 == 0) units.push_back(float_to_half(1));
+        units.push_back(
+            static_cast<std::uint16_t>((element(i) & 0xff) | (element(i + 1) & 0xff) << 8));
+    }
+    return units;
+}
+
+// A product whose exact answer is known. The greatest element of each 32 of x is 127, so that bytes
+// hold them as they are.
+struct ExactProduct {
+    MatmulPath path;
+    Format format;
+    std::vector<std::uint16_t> (*weight)(std::uint32_t count);
+    double tolerance;
+};
+constexpr ExactProduct by_matrices{MatmulPath::coopmat, Format::f16, weight_as_halves, 0};
+// 1, the scale of x, is 127 / 127, which devices round as they like.
+constexpr ExactProduct by_bytes{MatmulPath::dot, Format::q8_0, weight_as_bytes, 0.25};
+
+int x_element(std::uint32_t i) { return i % 32 == 5 ? 127 : element(7 * i + 3); }
+
+std::optional<std::string> probe_matmul(Device& device, const ExactProduct& product) {
     constexpr std::uint32_t out_dim = 72, in_dim = 160;
-    std::vector<std::uint16_t> halves(out_dim * in_dim);
-    for (std::uint32_t i = 0; i < halves.size(); ++i)
-        halves[i] = float_to_half(static_cast<float>(element(i)));
-    Weight w{.address = 0, .out_dim = out_dim, .in_dim = in_dim, .format = Format::f16};
+    const auto weight = product.weight(out_dim * in_dim);
+    Weight w{.address = 0, .out_dim = out_dim, .in_dim = in_dim, .format = product.format};
     const Buffer buffer(device, w.bytes(), Memory::device, "probe");
     w.address = buffer.address();
     for (const std::uint32_t rows : {5u, 20u, 40u, 100u}) {
         Stream s(device);
-        repack(s, upload_words(s, halves, {out_dim, in_dim / 2, 1}), out_dim, 0, w);
+        repack(s,
+               upload_words(s, weight,
+                            {out_dim, static_cast<std::uint32_t>(weight.size()) / out_dim / 2, 1}),
+               out_dim, 0, w);
         std::vector<float> x(rows * in_dim), y(rows * out_dim);
-        for (std::uint32_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(element(7 * i + 3));
+        for (std::uint32_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(x_element(i));
         Tensor input = s.upload(std::span<const float>(x));
         input.shape = {rows, in_dim, 1};
-        s.download(matmul(s, w, input, path), std::span<float>(y));
+        s.download(matmul(s, w, input, product.path), std::span<float>(y));
         s.wait();
         for (std::uint32_t r = 0; r < rows; ++r)
             for (std::uint32_t o = 0; o < out_dim; ++o) {
                 int exact = 0;
                 for (std::uint32_t k = 0; k < in_dim; ++k)
-                    exact += element(o * in_dim + k) * element(7 * (r * in_dim + k) + 3);
-                if (y[r * out_dim + o] != static_cast<float>(exact))
+                    exact += element(o * in_dim + k) * x_element(r * in_dim + k);
+                if (!(std::fabs(double{y[r * out_dim + o]} - exact) <= product.tolerance))
                     return std::to_string(y[r * out_dim + o]) + " in place of " +
                            std::to_string(exact) + " in a product of " + std::to_string(rows) +
                            " rows";
@@ -103,13 +136,14 @@ std::optional<std::string> probe_attention(Device& device, std::uint32_t head_di
 std::optional<std::string> probe(Device& device, Tier tier) {
     try {
         if (tier == Tier::coopmat) {
-            auto wrong = probe_matmul(device, MatmulPath::coopmat);
+            auto wrong = probe_matmul(device, by_matrices);
             for (const std::uint32_t head_dim : {64u, 128u})
                 if (!wrong && !(device.info().is_cpu && head_dim > 64) &&
                     attends_by_matrices(device.info(), head_dim))
                     wrong = probe_attention(device, head_dim);
             return wrong;
         }
+        if (tier == Tier::dot) return probe_matmul(device, by_bytes);
     } catch (const std::exception& error) {
         return error.what();
     }

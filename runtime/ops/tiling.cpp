@@ -26,6 +26,7 @@ Tiling tiling(const Stream& s, MatmulPath path, Format format, Rows of, std::uin
               std::uint32_t out_dim) {
     const DeviceInfo& device = s.device().info();
     if (path == MatmulPath::coopmat) return coopmat_tiling(s, format, of, rows);
+    if (path == MatmulPath::dot) return dot_tiling(device, format, of, rows);
     if (path == MatmulPath::tiled) return {kernels::tiled(format, of), tile, tile};
     if (path == MatmulPath::skinny) {
         const std::uint32_t each = tile_rows(rows);
@@ -57,16 +58,23 @@ std::uint32_t rows_at_once(const Stream& s, const Tiling& t, double row_flops) {
 }
 
 MatmulPath choose_path(const Stream& s, MatmulPath asked, Format format, std::uint32_t rows) {
+    if (asked == MatmulPath::dot && !info(format).integers) asked = MatmulPath::automatic;
     if (asked != MatmulPath::automatic) return asked;
     // Each path has an order of sums of its own, so there is one for any number of rows: that of
     // few, which bounds writing a text.
     const std::uint32_t counted = s.batch_invariant() ? 1 : rows;
-    const MatmulPath path = matmul_choice(s.device().info(), format, counted).path;
+    const auto choice = [&] {
+        return matmul_choice(s.device().info(), format, counted, s.int8_activations()).path;
+    };
+    const MatmulPath path = choice();
     if (path != MatmulPath::coopmat || s.device().has(Tier::coopmat)) return path;
-    return matmul_choice(s.device().info(), format, counted).path;  // it failed its probe
+    return choice();  // it failed its probe
 }
 
-MatmulChoice matmul_choice(const DeviceInfo& device, Format format, std::uint32_t rows) {
+MatmulChoice matmul_choice(const DeviceInfo& device, Format format, std::uint32_t rows,
+                           bool int8_activations) {
+    if (int8_activations && info(format).integers)
+        return {MatmulPath::dot, "activations of 8 bits were asked for"};
     if (device.is_cpu)
         return {MatmulPath::direct, "a CPU implementation is slow with shared memory and barriers"};
     if (rows <= most_rows_without_matrices)

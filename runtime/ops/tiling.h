@@ -23,18 +23,23 @@ const MatrixShape& matrix_shape(const DeviceInfo& device);
 // The tiling of MatmulPath::coopmat.
 Tiling coopmat_tiling(const Stream& s, Format format, Rows of, std::uint32_t rows);
 
-// Rows of x as MatmulPath::coopmat takes them, see HalveParams; scratch.
-struct Halves {
-    Tensor values;  // (rows, in_dim / 2), two in an element
-    Tensor scales;  // (rows)
+// The tiling of MatmulPath::dot. Throws an Error if the device lacks its tier.
+Tiling dot_tiling(const DeviceInfo& device, Format format, Rows of, std::uint32_t rows);
 
-    Halves slice(std::uint32_t first, std::uint32_t count) const {
+// Rows of x in fewer bits, as some paths take them in its place: see HalveParams (coopmat) and
+// QuantiseParams (dot). Scratch.
+struct Packed {
+    Tensor values;  // (rows, ...), several in an element
+    Tensor scales;  // (rows, ...)
+
+    Packed slice(std::uint32_t first, std::uint32_t count) const {
         return {values.slice(first, count), scales.slice(first, count)};
     }
 };
-Halves halve(Stream& s, const Tensor& x);
-// The routed rows in their order by expert.
-Halves halve(Stream& s, const Tensor& x, const Routing& routing);
+// Nothing for a path that takes x itself.
+Packed pack(Stream& s, MatmulPath path, const Tensor& x);
+// The routed rows in their order by expert, for the routing's path.
+Packed pack(Stream& s, const Routing& routing, const Tensor& x);
 
 // Rows of a dispatch of which row_flops each are computed: whole tiles, as many as keep it in
 // bounds, and some even where few do.

@@ -141,7 +141,8 @@ TierStates tier_states(Features& features, const DeviceInfo& info, bool dot_acce
     };
     for (const TierFeature& feature : tier_features)
         if (!feature.of(features)) lacks(feature.tier, feature.name);
-    if (!dot_accelerated) lacks(Tier::dot, "acceleration of it");
+    // A CPU implementation has it to tell what its results are, not to be fast.
+    if (!dot_accelerated && !info.is_cpu) lacks(Tier::dot, "acceleration of it");
     const auto f16_to_f32 = [](const MatrixShape& s) {
         return s.operands == "f16" && s.sums == "f32";
     };

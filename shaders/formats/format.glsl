@@ -7,6 +7,12 @@
 //   factor_span   weights that share a factor which decode() leaves out; 0 if it leaves out none
 //   decode(first, part)   weights 8 * part ... 8 * part + 7 of the block of both rows whose first word is `first`
 //   factor(first, part)   the factor of both rows that decode() left out of them
+// and those whose weights are whole numbers times scales, w = scale * (q - integer_offset) + minimum:
+//   integer_span    weights that share a scale: 16 or 32
+//   integer_offset  what is to be taken off each q, which is a signed byte
+//   has_minimum     whether minima are other than 0
+//   integers(first, part, i)   q of weights 8 * part + 2 * i and the next, of both rows: those of the even one in the lower half
+//   integer_scale(first, part), integer_minimum(first, part)   of the weights that decode(first, part) gives, of both rows
 // F32, F16 and BF16 have no blocks; 32 weights are taken for one.
 // Of two neighbouring rows, the even one in x.
 struct Weights8 {

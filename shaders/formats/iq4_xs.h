@@ -20,3 +20,12 @@ vec2 factor(uint first, uint part) {
     uint pair = word(first, 1) >> (2 * run) & 0x00030003u;
     return half_at(first, 0) * numbers(nibble | pair << 4, 0, 8, 32.0);
 }
+
+const uint integer_span = 32;
+const int integer_offset = 0;
+const bool has_minimum = false;
+uint integers(uint first, uint part, uint i) {
+    return iq4_bytes(word(first, 4 + part / 4 * 8 + part % 2 * 4 + i), 4 * (part % 4 / 2));
+}
+vec2 integer_scale(uint first, uint part) { return factor(first, part); }
+vec2 integer_minimum(uint first, uint part) { return vec2(0.0); }

@@ -14,3 +14,10 @@ Weights8 decode(uint first, uint part) {
 }
 
 vec2 factor(uint first, uint part) { return half_at(first, 0); }
+
+const uint integer_span = 32;
+const int integer_offset = 8;
+const bool has_minimum = false;
+uint integers(uint first, uint part, uint i) { return word(first, 1 + 4 * (part % 2) + i) >> (4 * (part / 2)) & 0x0f0f0f0fu; }
+vec2 integer_scale(uint first, uint part) { return factor(first, part); }
+vec2 integer_minimum(uint first, uint part) { return vec2(0.0); }

@@ -17,3 +17,11 @@ Weights8 decode(uint first, uint part) {
 }
 
 vec2 factor(uint first, uint part) { return vec2(1.0); }
+
+const uint integer_span = 32;
+const int integer_offset = 0;
+const bool has_minimum = true;
+uint integers(uint first, uint part, uint i) {
+    uint run = part / 4;
+    return word(first, 8 + run / 2 * 16 + part % 4 * 4 + i) >> (4 * (run % 2)) & 0x0f0f0f0fu;
+}

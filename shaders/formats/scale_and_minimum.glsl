@@ -8,3 +8,14 @@ void scale_and_minimum(uint first, uint run, out vec2 scale, out vec2 minimum) {
     scale = half_at(first, 0) * numbers(s, 0, 8, 0.0);
     minimum = half_at(first, 1) * numbers(m, 0, 8, 0.0);
 }
+
+vec2 integer_scale(uint first, uint part) {
+    vec2 scale, minimum;
+    scale_and_minimum(first, part / 4, scale, minimum);
+    return scale;
+}
+vec2 integer_minimum(uint first, uint part) {
+    vec2 scale, minimum;
+    scale_and_minimum(first, part / 4, scale, minimum);
+    return -minimum;
+}

@@ -49,7 +49,7 @@ void fetch(uint k, uint column) {
         uint eight = i * gl_WorkGroupSize.x + id, at_k = k + eight / (tile_rows * 4) * depth + eight % 4 * 8;
         // Rows beyond the last are computed too, but not stored.
         uint row = min(first_row + eight / 4 % tile_rows, p.rows - 1);
-        if (eight < x_eights && at_k < p.in_dim) x_next[i] = at(halves)[row * (p.in_dim / 8) + at_k / 8];
+        if (eight < x_eights && at_k < p.in_dim) x_next[i] = at(packed)[row * (p.in_dim / 8) + at_k / 8];
     }
     // The last panel is full (zero rows pad it), but a tile may reach beyond it.
     uint last_pair = (p.out_dim + panel_rows - 1) / panel_rows * panel_rows - 2;
@@ -133,7 +133,7 @@ void main() {
             uint row = of_part / (tile_columns / part_columns) * part_rows + i / across * matrix_rows + pair / (matrix_columns / 2);
             uint to = column + of_part % (tile_columns / part_columns) * part_columns + i % across * matrix_columns +
                       pair % (matrix_columns / 2) * 2;
-            if (row < row_count) store_pair(row, to, at(scales)[first_row + row] * total);
+            if (row < row_count) store_pair(row, to, uintBitsToFloat(at(scales)[first_row + row]) * total);
         }
         barrier();
     }

@@ -13,8 +13,8 @@ struct MatmulParams {
     In(uint) weight;       // (out_dim, in_dim) in panels; grouped: one after another in slots
     In(uint) codebook;     // of codebooks.h, for formats that have one
     In(vec4) x;            // (rows, in_dim)
-    In(uvec4) halves;      // coopmat only, in place of x, as the following: x as halve.comp leaves it
-    In(float) scales;      // (rows)
+    In(uvec4) packed;      // coopmat and dot only, in place of x, as the following: x as halve.comp or quantise.comp leaves it
+    In(uint) scales;       // their scales
     InOut(float) y;        // (rows, out_dim), or half as wide (swiglu)
     In(ExpertTile) tiles;  // grouped only, as the following: see experts.h
     In(uint) order;        // (rows)
@@ -28,7 +28,7 @@ struct MatmulParams {
     uint slot_words;       // grouped: from a slot to the next
 };
 
-// x for the kernels that take it in halves: x_i = halves_i * scale, a power of two that brings the greatest of a row to
+// x for coopmat, in halves: x_i = halves_i * scale, a power of two that brings the greatest of a row to
 // 2^14 and above, so that nothing overflows and what a half cannot hold is 2^-39 of the greatest.
 struct HalveParams {
     In(float) x;        // (rows / x_share, dim)
@@ -36,6 +36,18 @@ struct HalveParams {
     Out(uint) halves;   // (rows, dim / 2), two in a word
     Out(float) scales;  // (rows)
     uint dim;           // even
+    uint x_share;
+};
+
+// x for dot, in bytes. Each block of 32 elements shares a scale: x_i = bytes_i * scale, to half the scale, which is the
+// greatest of the block / 127. A block with an infinity or a NaN has a scale that is NaN; one that is all below 2^-118 is
+// taken for zeros, so that neither the scale nor half of it is subnormal.
+struct QuantiseParams {
+    In(vec4) x;        // (rows / x_share, dim)
+    In(uint) order;    // as in HalveParams
+    Out(uvec4) bytes;  // (rows, dim / 16)
+    Out(uint) scales;  // (rows, dim / 32, 2): the scale, f32, and the sums of both halves of the block, 16 bits each
+    uint dim;          // a multiple of 32
     uint x_share;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <numeric>
 
 #include "tests/support/tensors.h"
@@ -360,6 +361,69 @@ TEST(Experts, NumberOfTokensChangesNoBit) {
             EXPECT_TRUE(std::ranges::equal(compute(tokens, path),
                                            std::span(all).first(tokens * shape.hidden)))
                 << tokens << " tokens";
+    }
+}
+
+// By dot products of bytes, a routed row has the bits of the dense product with its expert's
+// weight.
+TEST(Experts, DotProductsAreThoseOfEachExpertAlone) {
+    const Shape shape{9, 3, 2, 256, 96};
+    for (const bool bound : {false, true}) {
+        if (!test::device(bound).has(Tier::dot))
+            GTEST_SKIP() << test::device(bound).info().tier(Tier::dot).note;
+        Stream s(test::device(bound), {.guard = true});
+        test::Random random(18);
+        const ExpertSet set(s, shape, Format::q4_k, Format::q5_0, false, random);
+        const auto logits = random.normals(std::size_t{shape.tokens} * shape.experts),
+                   values = random.normals(std::size_t{shape.tokens} * shape.hidden);
+        const Tensor x = test::upload(s, values, {shape.tokens, shape.hidden, 1});
+        const auto routing =
+            ops::route(s, test::upload(s, logits, {shape.tokens, shape.experts, 1}), shape.top_k,
+                       set.weights, MatmulPath::dot);
+        ASSERT_EQ(routing.path, MatmulPath::dot);
+        const Tensor up = ops::experts_up(s, set.weights, x, routing);
+        const auto chosen = test::download<std::uint32_t>(s, routing.chosen);
+        const auto ups = test::download(s, up),
+                   downs = test::download(s, ops::experts_down(s, set.weights, up, routing));
+        std::deque<test::DeviceWeight> weights;
+        std::vector<std::vector<float>> dense_ups, dense_downs;  // of all rows, by expert
+        const auto dense = [&](const FileWeight& w, const Tensor& of) {
+            return ops::matmul(s, weights.emplace_back(s, w), of, MatmulPath::dot);
+        };
+        for (std::uint32_t e = 0; e < shape.experts; ++e) {
+            dense_ups.push_back(
+                test::download(s, ops::silu_mul(s, dense(set.w1[e], x), dense(set.w3[e], x))));
+            dense_downs.push_back(test::download(s, dense(set.w2[e], up)));
+        }
+        s.wait();
+        for (std::size_t row = 0; row < chosen.size(); ++row) {
+            const auto part = [&](const std::vector<float>& all, std::size_t at, std::size_t size) {
+                return test::bits(std::span(all).subspan(at * size, size));
+            };
+            EXPECT_EQ(part(ups, row, shape.intermediate),
+                      part(dense_ups[chosen[row]], row / shape.top_k, shape.intermediate))
+                << "row " << row;
+            EXPECT_EQ(part(downs, row, shape.hidden),
+                      part(dense_downs[chosen[row]], row, shape.hidden))
+                << "row " << row;
+        }
+    }
+}
+
+// Where one of an expert's weights is in another format, none is multiplied by bytes.
+TEST(Experts, TakeThePathThatServesAllWeights) {
+    Stream s(test::device(), {.int8_activations = true});
+    test::Random random(19);
+    const Shape shape{3, 2, 1, 64, 96};
+    const auto logits = random.normals(std::size_t{shape.tokens} * shape.experts);
+    for (const auto& [up, down, by_bytes] : {std::tuple{Format::q8_0, Format::q4_0, true},
+                                             {Format::q8_0, Format::f16, false},
+                                             {Format::f32, Format::q8_0, false}}) {
+        const ExpertSet set(s, shape, up, down, true, random);
+        const auto routing = ops::route(
+            s, test::upload(s, logits, {shape.tokens, shape.experts, 1}), shape.top_k, set.weights);
+        EXPECT_EQ(routing.path == MatmulPath::dot, by_bytes) << info(down).name;
+        s.wait();
     }
 }
 

@@ -165,13 +165,13 @@ TEST(MatmulRows, LargeMatrixTilesAreExact) {
         const Weight weight = w;
         const Tensor device_x = test::upload(s, x, {rows, in_dim, 1}), y = s.scratch(rows, out_dim);
         const ops::Tiling t = ops::matrix_tiling(s.device().info(), Format::f16, Rows::all, cut);
-        const ops::Halves halves = ops::halve(s, device_x);
+        const ops::Packed packed = ops::pack(s, MatmulPath::coopmat, device_x);
         s.dispatch(t.kernel,
                    {.weight = weight,
                     .codebook = {s.device().codebooks()},
                     .x = device_x,
-                    .halves = halves.values,
-                    .scales = halves.scales,
+                    .packed = packed.values,
+                    .scales = packed.scales,
                     .y = y,
                     .tiles = {},
                     .order = {},

@@ -89,6 +89,21 @@ TEST(Device, MatricesServeWhatTheyAreGoodFor) {
     EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 512).path, MatmulPath::direct);
 }
 
+TEST(Device, BytesServeWhereTheyAreAskedFor) {
+    DeviceInfo gpu;
+    gpu.tiers[static_cast<std::size_t>(Tier::coopmat)].on = true;
+    using ops::MatmulPath;
+    for (const bool is_cpu : {false, true}) {
+        gpu.is_cpu = is_cpu;
+        for (const std::uint32_t rows : {1u, 512u}) {
+            EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, rows, true).path, MatmulPath::dot);
+            EXPECT_NE(ops::matmul_choice(gpu, Format::q4_0, rows).path, MatmulPath::dot);
+            EXPECT_EQ(ops::matmul_choice(gpu, Format::f16, rows, true).path,
+                      ops::matmul_choice(gpu, Format::f16, rows).path);
+        }
+    }
+}
+
 TEST(Device, IsSelectedByIndexOrPartOfItsName) {
     const DeviceInfo first = list_devices().front();
     EXPECT_EQ(Device(selecting("0")).info().name, first.name);

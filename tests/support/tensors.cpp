@@ -67,6 +67,7 @@ std::vector<ops::MatmulPath> matmul_paths(bool with_matrices) {
     std::vector<ops::MatmulPath> paths;
     for (std::size_t i = 0; i < ops::matmul_path_names.size(); ++i) {
         const auto path = static_cast<ops::MatmulPath>(i);
+        if (path == ops::MatmulPath::dot) continue;
         if (path != ops::MatmulPath::coopmat ||
             (with_matrices && device().has(Tier::coopmat) && bound_device().has(Tier::coopmat)))
             paths.push_back(path);

@@ -39,8 +39,8 @@ std::vector<std::uint32_t> bits(std::span<const float> values);
 void expect_close(std::span<const float> actual, const reference::Expected& expected,
                   double relative, const std::string& what);
 
-// Every way to compute a matrix product that the device has kernels for, those of cooperative
-// matrices only if asked: lavapipe compiles each for a third of a second.
+// Every way to compute a matrix product of x as it is that the device has kernels for, those of
+// cooperative matrices only if asked: lavapipe compiles each for a third of a second.
 std::vector<ops::MatmulPath> matmul_paths(bool with_matrices = true);
 std::string name(ops::MatmulPath path);
 
