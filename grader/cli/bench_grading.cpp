@@ -168,6 +168,7 @@ void add_bench_grading_options(CLI::App& command, BenchGradingOptions& options) 
     command.add_flag("--batch-invariant", options.run.batch_invariant,
                      "The same bits whatever the number of texts");
     add_kv_option(command, options.run.kv);
+    add_activations_option(command, options.run.int8_activations);
     add_device_options(command, options.run);
     add_json_flag(command, options.json);
     add_quiet_flag(command, options.run.quiet);
@@ -217,6 +218,7 @@ int bench_grading(BenchGradingOptions options) {
                         {"device", {{"name", device.name}, {"driver", device.driver}}},
                         {"model", {{"name", judge.model}, {"quant", judge.quant}}},
                         {"kv", info(options.run.kv).name},
+                        {"activations", activations_name(options.run.int8_activations)},
                         {"batch_invariant", options.run.batch_invariant},
                         {"speculation", options.run.speculate},
                         {"runs", runs}};

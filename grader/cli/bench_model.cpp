@@ -213,6 +213,7 @@ void print_json(const Results& r, const BenchModelOptions& options) {
         {"generated_tokens", options.generate},
         {"repeats", options.repeats},
         {"kv", info(options.run.kv).name},
+        {"activations", activations_name(options.run.int8_activations)},
         {"start",
          {{"device_seconds", r.open_seconds},
           {"load_seconds", r.load_seconds},
@@ -284,6 +285,7 @@ void add_bench_model_options(CLI::App& command, BenchModelOptions& options) {
     command.add_flag("--cold", options.cold,
                      "Start as on a new machine: what was compiled before is not used");
     add_kv_option(command, options.run.kv);
+    add_activations_option(command, options.run.int8_activations);
     add_device_options(command, options.run);
     add_json_flag(command, options.json);
     add_quiet_flag(command, options.run.quiet);

@@ -168,6 +168,7 @@ void add_bench_rows_options(CLI::App& command, BenchRowsOptions& options) {
         "End with exit code 1 if a row more makes a step over 15 % longer, or over its "
         "share where there are few");
     add_kv_option(command, options.run.kv);
+    add_activations_option(command, options.run.int8_activations);
     add_device_options(command, options.run);
     add_json_flag(command, options.json);
     add_quiet_flag(command, options.run.quiet);

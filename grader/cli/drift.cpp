@@ -48,17 +48,22 @@ ItemsToJudge read_items(const Options& options) {
     return read;
 }
 
-// The run of MODEL or MODEL@KV; a file may have an @ in its name.
+// The run of MODEL, MODEL@KV, MODEL@int8 or MODEL@KV@int8; a file may have an @ in its name.
 RunOptions run_of(const Options& options, const std::string& judge) {
     RunOptions run = options.run;
     run.model = judge;
-    const std::size_t at = judge.rfind('@');
-    if (at == std::string::npos || std::filesystem::exists(judge)) return run;
-    const auto kv = cache_from_name(judge.substr(at + 1));
-    if (!kv)
-        throw UsageError(judge + ": \"" + judge.substr(at + 1) + "\" is no format of the KV cache");
-    run.model.resize(at);
-    run.kv = *kv;
+    while (!std::filesystem::exists(run.model)) {
+        const std::size_t at = run.model.rfind('@');
+        if (at == std::string::npos) break;
+        const std::string how = run.model.substr(at + 1);
+        if (const auto kv = cache_from_name(how))
+            run.kv = *kv;
+        else if (how == activations_name(true))
+            run.int8_activations = true;
+        else
+            throw UsageError(judge + ": \"" + how + "\" is no format of the KV cache, nor int8");
+        run.model.resize(at);
+    }
     return run;
 }
 
@@ -103,6 +108,7 @@ public:
           judge_(session_.engine(), tokenizer_, grader_options(options)),
           summary_{.name = session_.checkpoint().name(),
                    .kv = judge.run.kv,
+                   .int8_activations = judge.run.int8_activations,
                    .bytes = session_.checkpoint().bytes_by_format()} {}
 
     const DriftingJudge& summary() const { return summary_; }
@@ -200,14 +206,14 @@ Action add_options(CLI::App& command) {
     command
         .add_option("--reference", options->reference,
                     "The judge that others are compared with, named as for assay grade; with "
-                    "@FORMAT after it, with that KV cache")
+                    "@FORMAT after it, with that KV cache, with @int8 with --activations int8")
         ->required()
-        ->type_name("MODEL[@KV]");
+        ->type_name("MODEL[@KV][@int8]");
     command
         .add_option("--test", options->tests, "A judge to compare with it; may be given repeatedly")
         ->required()
         ->allow_extra_args(false)
-        ->type_name("MODEL[@KV]");
+        ->type_name("MODEL[@KV][@int8]");
     add_input_option(command, options->input)->required();
     add_item_options(command, options->items);
     add_dataset_options(command, options->items);
@@ -241,9 +247,11 @@ const Command drift_command{
         "nats per token; of the verdict where the reference stated it), and by how much its "
         "expected score differs there (score MAE). A flip is another verdict in a text of its own. "
         "The items that changed most are listed.\n"
-        "In JSON: reference {model, kv, bytes, bytes_by_format, items, tokens, perplexity, "
+        "In JSON: reference {model, kv, activations, bytes, bytes_by_format, items, tokens, "
+        "perplexity, "
         "unscored: "
-        "[{id, reason, error}]}; tests: [{model, kv, bytes, bytes_by_format, token_agreement, "
+        "[{id, reason, error}]}; tests: [{model, kv, activations, bytes, bytes_by_format, "
+        "token_agreement, "
         "perplexity, kl_mean, kl_median, verdict_kl, expected_score_mae, unscored, flips, absolute "
         "{items, flips, score_changes}, relative {items, flips, a_to_b, b_to_a}, items: [{id, "
         "mode, "

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "grader/cli/options.h"
 #include "grader/cli/terminal.h"
 #include "model/memory_plan.h"
 
@@ -34,7 +35,8 @@ std::string formats_text(const DriftingJudge& judge) {
     std::string mix;
     for (const auto& [bytes, format] : formats)
         mix += (mix.empty() ? "" : ", ") + std::string(info(format).name) + " " + bytes_text(bytes);
-    return mix + "; KV cache " + std::string(info(judge.kv).name);
+    return mix + "; KV cache " + std::string(info(judge.kv).name) +
+           (judge.int8_activations ? "; activations int8" : "");
 }
 
 std::string of(std::size_t some, std::size_t all) {
@@ -62,7 +64,8 @@ std::string table_row(const TestedJudge& test) {
     const std::string error =
         d.expected_score_error ? text("%.1e", *d.expected_score_error) : std::string("-");
     return text("%-28s %9s %5s %8.2f%% %8.3f %9.1e %9.1e %10.1e %9s  %s\n",
-                harmless(test.judge.name).c_str(), bytes_text(size_of(test.judge)).c_str(),
+                (harmless(test.judge.name) + (test.judge.int8_activations ? "@int8" : "")).c_str(),
+                bytes_text(size_of(test.judge)).c_str(),
                 std::string(info(test.judge.kv).name).c_str(), 100 * d.token_agreement,
                 d.perplexity, d.mean_divergence, d.median_divergence, d.verdict_divergence,
                 error.c_str(),
@@ -107,6 +110,7 @@ Json to_json(const DriftingJudge& judge) {
     for (const auto& [format, bytes] : judge.bytes) formats[std::string(info(format).name)] = bytes;
     return {{"model", judge.name},
             {"kv", info(judge.kv).name},
+            {"activations", activations_name(judge.int8_activations)},
             {"bytes", size_of(judge)},
             {"bytes_by_format", formats}};
 }

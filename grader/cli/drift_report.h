@@ -13,6 +13,7 @@ namespace assay::cli {
 struct DriftingJudge {
     std::string name;
     Cache kv;
+    bool int8_activations;
     std::map<Format, std::uint64_t> bytes;  // of weights
 };
 

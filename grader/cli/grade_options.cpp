@@ -185,6 +185,7 @@ Journal::Settings settings_of(const GradeOptions& options, const GraderOptions& 
     if (grading.scale) settings["scale"] = to_json(*grading.scale);
     if (grading.calibration) settings["calibration"] = grading.calibration->sha256;
     settings["batch_invariant"] = options.run.batch_invariant;
+    if (options.run.int8_activations) settings["activations"] = activations_name(true);
     return settings;
 }
 
@@ -377,6 +378,7 @@ void add_record_options(CLI::App& command, GradeOptions& options) {
 void add_engine_options(CLI::App& command, GradeOptions& options) {
     add_context_option(command, options.run.context);
     add_kv_option(command, options.run.kv);
+    add_activations_option(command, options.run.int8_activations);
     add_device_options(command, options.run);
     add_batching_flags(command, options.run);
     command

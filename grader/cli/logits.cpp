@@ -108,6 +108,7 @@ Action add_options(CLI::App& command) {
         ->type_name("FILE");
     command.add_flag("--last", options->last, "Of the last position alone");
     add_kv_option(command, options->run.kv);
+    add_activations_option(command, options->run.int8_activations);
     add_device_options(command, options->run);
     add_quiet_flag(command, options->run.quiet);
     return [options] { return run(*options); };

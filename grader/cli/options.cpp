@@ -126,6 +126,24 @@ void add_kv_option(CLI::App& command, Cache& kv) {
         ->type_name("FORMAT");
 }
 
+void add_activations_option(CLI::App& command, bool& int8_activations) {
+    command
+        .add_option_function<std::string>(
+            "--activations",
+            [&int8_activations](const std::string& name) {
+                int8_activations = name == activations_name(true);
+            },
+            "What weights of whole numbers (Q8_0, Q4_K ...) are multiplied with: float (default), "
+            "or int8, rounded to 8 bits in blocks of 32, which may be faster and changes results "
+            "a little (`assay drift` tells by how much)")
+        ->check(one_of({std::string(activations_name(false)), std::string(activations_name(true))}))
+        ->type_name("NUMBERS");
+}
+
+std::string_view activations_name(bool int8_activations) {
+    return int8_activations ? "int8" : "float";
+}
+
 void add_context_option(CLI::App& command, std::uint32_t& context) {
     command
         .add_option("--context", context,

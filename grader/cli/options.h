@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/kv_cache.h"
@@ -26,6 +27,7 @@ struct RunOptions {
     std::uint32_t sequences = 1;
     std::uint64_t kv_memory = 0;  // most bytes of KV cache on a device; 0: no such bound
     bool batch_invariant = false;
+    bool int8_activations = false;
     bool speculate = true;
     Cache kv = Cache::f16;
     bool profile = false;
@@ -41,6 +43,8 @@ void add_disable_option(CLI::App& command, std::vector<Tier>& disabled);
 // --device, --devices, --disable and --experts-on.
 void add_device_options(CLI::App& command, RunOptions& options);
 void add_kv_option(CLI::App& command, Cache& kv);
+void add_activations_option(CLI::App& command, bool& int8_activations);
+std::string_view activations_name(bool int8_activations);  // as that option takes it
 void add_context_option(CLI::App& command, std::uint32_t& context);
 void add_json_flag(CLI::App& command, bool& json);
 void add_quiet_flag(CLI::App& command, bool& quiet);

@@ -99,6 +99,12 @@ void prove(Device& device, const RunOptions& options) {
     }
 }
 
+void require_bytes(Device& device) {
+    if (!device.has(Tier::dot))
+        throw Error(device.info().name +
+                    ": cannot take --activations int8: " + device.info().tier(Tier::dot).note);
+}
+
 }  // namespace
 
 std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
@@ -112,8 +118,10 @@ std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
             .pipeline_cache_folder =
                 options.keep_pipelines ? default_cache_folder() : std::filesystem::path(),
             .disabled = options.disabled}));
-    for (const auto& device : devices)
+    for (const auto& device : devices) {
         if (!device->info().is_cpu) prove(*device, options);  // a CPU implementation uses none
+        if (options.int8_activations) require_bytes(*device);
+    }
     return devices;
 }
 
@@ -135,6 +143,7 @@ EngineOptions engine_options(const RunOptions& run, const Checkpoint& checkpoint
                                 .context = choose_context(checkpoint.config(), run.context),
                                 .sequences = run.sequences,
                                 .batch_invariant = run.batch_invariant,
+                                .int8_activations = run.int8_activations,
                                 .profile = run.profile};
     if (run.sequences == 1 && run.kv_memory == 0) return options;
     return fill_memory(checkpoint, options, places, run.experts_on_host, run.kv_memory);

@@ -37,7 +37,9 @@ Engine::StageState::StageState(const Stage& stage, const EngineOptions& options)
     : device(stage.device),
       model(stage.model),
       cache(device, model.config(), options.kv, options.blocks(), stage.share),
-      stream(device, {.profile = options.profile, .batch_invariant = options.batch_invariant}) {
+      stream(device, {.profile = options.profile,
+                      .batch_invariant = options.batch_invariant,
+                      .int8_activations = options.int8_activations}) {
     assert(options.context <= model.weights().angles.rows());
     stream.reserve(scratch_bytes(model.config(), options, device.info(), stage.share));
 }

@@ -23,6 +23,7 @@ struct EngineOptions {
     std::uint32_t kv_blocks = 0;      // of the cache; 0: all sequences at full length
     std::uint32_t prefill_chunk = 0;  // most new tokens in a step; 0: what suits the device
     bool batch_invariant = false;     // see StreamOptions
+    bool int8_activations = false;    // see StreamOptions
     bool profile = false;
     ForwardObserver* observer = nullptr;  // of every step; may be absent
 

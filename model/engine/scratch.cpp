@@ -28,16 +28,17 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const
         share.last(c)
             ? 4ull * options.choice_rows() * (2ull * c.vocab_size + 2ull * c.hidden_size)
             : 0;
-    // Of the operand of one product, on devices with cooperative matrices.
-    const std::uint64_t halves =
-        device.is_cpu || !device.tier(Tier::coopmat).on
-            ? 0
-            : 2 * std::max(rows * std::max<std::uint64_t>(c.hidden_size, heads),
-                           routed * std::max(c.hidden_size, c.intermediate_size)) +
-                  4 * routed;
+    // The operand of one product in halves, where there are cooperative matrices, or in bytes, with
+    // 8 more for every 32.
+    const std::uint64_t operand = std::max(rows * std::max<std::uint64_t>(c.hidden_size, heads),
+                                           routed * std::max(c.hidden_size, c.intermediate_size));
+    const bool in_halves = !device.is_cpu && device.tier(Tier::coopmat).on;
+    const std::uint64_t packed = in_halves                  ? 2 * operand + 4 * routed
+                                 : options.int8_activations ? operand + operand / 4
+                                                            : 0;
     constexpr std::uint64_t rounding = 32 * 256;
     // A layer's are gone when the next begins, and all layers' when tokens are chosen.
-    return 4 * rows * c.hidden_size + std::max(std::max(attention, ffn) + halves, last) + rounding;
+    return 4 * rows * c.hidden_size + std::max(std::max(attention, ffn) + packed, last) + rounding;
 }
 
 // With experts a row meets only some of the weights, so more rows keep a GPU busy.

@@ -177,6 +177,8 @@ TEST(Drift, ComparesJudgesAndCaches) {
                                              demo_file(),
                                              "--test",
                                              demo_file() + "@q8_0",
+                                             "--test",
+                                             demo_file() + "@f16@int8",
                                              "-i",
                                              items,
                                              "--max-new-tokens",
@@ -192,8 +194,14 @@ TEST(Drift, ComparesJudgesAndCaches) {
     const Json report = Json::parse(read_file(output));
     EXPECT_EQ(report["reference"]["kv"], "f16");
     EXPECT_EQ(report["reference"]["unscored"][0]["reason"], "invalid_item");
-    ASSERT_EQ(report["tests"].size(), 2u);
-    const Json &same = report["tests"][0], &quantised = report["tests"][1];
+    ASSERT_EQ(report["tests"].size(), 3u);
+    const Json &same = report["tests"][0], &quantised = report["tests"][1],
+               &by_bytes = report["tests"][2];
+    EXPECT_EQ(by_bytes["kv"], "f16");
+    EXPECT_EQ(by_bytes["activations"], "int8");
+    EXPECT_EQ(same["activations"], "float");
+    EXPECT_GT(by_bytes["kl_mean"], 0);
+    EXPECT_LT(by_bytes["kl_mean"], 1e-2);
     EXPECT_EQ(same["kl_mean"], 0);
     EXPECT_EQ(same["token_agreement"], 1);
     EXPECT_EQ(quantised["kv"], "q8_0");
@@ -206,6 +214,14 @@ TEST(Drift, ComparesJudgesAndCaches) {
     const Ran again = run_assay(arguments);
     EXPECT_EQ(again.exit_code, 1);
     EXPECT_NE(again.errors.find("--force"), std::string::npos) << again.errors;
+}
+
+TEST(Grade, RefusesBytesThatItMayNotMultiply) {
+    const Ran ran = run_assay({"grade", "--model", demo_file(), "--instruction", "Why?",
+                               "--response", "So.", "--rubric", "helpfulness", "--activations",
+                               "int8", "--disable", "dot", "-q"});
+    EXPECT_EQ(ran.exit_code, 1);
+    EXPECT_NE(ran.errors.find("--activations int8: switched off"), std::string::npos) << ran.errors;
 }
 
 TEST(Grade, ShowsOneItemToAPerson) {

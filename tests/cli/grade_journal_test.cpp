@@ -182,6 +182,7 @@ TEST(GradeJournal, RefusesOtherSettings) {
           {"--top-p", "0.9", "sampling.top_p is 1.0 in the file, 0.9 in this run"},
           {"--profile", "lib-fastchat", "profile is \"hf-card\" in the file"},
           {"--too-long", "truncate-middle", "too_long is \"refuse\" in the file"},
+          {"--activations", "int8", "activations is"},
           {"--kv", "f32", "kv is"}}) {
         const Ran other = run_assay(grade(input, output, {flag, value}));
         EXPECT_EQ(other.exit_code, 1);
