@@ -149,11 +149,12 @@ std::vector<shader::QueryTile> make_tiles(const Device&, std::span<const QueryRu
                                           std::uint32_t group,
                                           AttentionPath path = AttentionPath::automatic);
 
-// Sampling keeps a slot of state on the device for each running sequence: in seen (slots, words of
-// 32 bits) a bit per token of the vocabulary that the sequence holds, in chosen (slots) the token
-// chosen last. Tokens, seen and chosen are u32.
+// Sampling keeps a choice row of state on the device for each running sequence: in seen (choice
+// rows, words of 32 bits) a bit per token of the vocabulary that the sequence holds, in chosen
+// (choice rows) the token chosen last. Tokens, seen and chosen are u32.
 
-// A copy of the step's tokens with every word shader::chosen_flag | slot replaced by chosen[slot].
+// A copy of the step's tokens with every word shader::chosen_flag | choice_row replaced by
+// chosen[choice_row].
 Tensor resolve_tokens(Stream&, const Tensor& tokens, const Tensor& chosen);
 // Sets the bits of tokens of the step; marks holds shader::SeenMark.
 void mark_seen(Stream&, const Tensor& tokens, const Tensor& marks, const Tensor& seen);

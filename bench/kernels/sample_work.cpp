@@ -87,7 +87,7 @@ private:
                  .top_k = 0,
                  .uniform_number = static_cast<float>(numbers_.below(1 << 24)) * 0x1p-24F,
                  .row = r,
-                 .slot = r,
+                 .choice_row = r,
                  .first_guess = 0,
                  .guesses = 0,
                  .keep = 0});

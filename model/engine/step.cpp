@@ -104,7 +104,7 @@ void Engine::want(const Piece& piece, const Work& work, Pass& pass, Outcome& out
                                 .top_k = work.how.top_k,
                                 .uniform_number = uniform(draw),
                                 .row = row,
-                                .slot = work.sequence->choice_row_,
+                                .choice_row = work.sequence->choice_row_,
                                 .first_guess = first_row + certain - piece.first,
                                 .guesses = index + 1 - certain,
                                 .keep = work.guesses == 0});

@@ -12,5 +12,5 @@ void main() {
     if (i >= p.count) return;
     SeenMark mark = at(marks)[i];
     uint token = at(tokens)[mark.row];
-    atomicOr(at(seen)[mark.slot * p.seen_words + token / 32], 1u << token % 32);
+    atomicOr(at(seen)[mark.choice_row * p.seen_words + token / 32], 1u << token % 32);
 }

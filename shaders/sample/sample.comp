@@ -31,7 +31,7 @@ float infinity() { return uintBitsToFloat(0x7f800000u); }
 uint piece_of(uint count) { return (count + gl_NumSubgroups - 1) / gl_NumSubgroups; }
 
 bool is_seen(uint token) {
-    bool seen = (at(seen)[how.slot * ((p.vocabulary + 31) / 32) + token / 32] >> token % 32 & 1u) != 0;
+    bool seen = (at(seen)[how.choice_row * ((p.vocabulary + 31) / 32) + token / 32] >> token % 32 & 1u) != 0;
     for (uint i = 0; i < how.guesses; ++i) seen = seen || at(tokens)[how.first_guess + i] == token;
     return seen;
 }
@@ -269,6 +269,6 @@ void main() {
     }
     if (gl_LocalInvocationIndex == 0) {
         at(sampled)[gl_WorkGroupID.x] = broken ? no_token : token;
-        if (how.keep != 0) at(chosen)[how.slot] = broken ? 0 : token;
+        if (how.keep != 0) at(chosen)[how.choice_row] = broken ? 0 : token;
     }
 }

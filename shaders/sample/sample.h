@@ -3,10 +3,10 @@
 #include "../shared.h"
 SHARED_BEGIN
 
-// Each running sequence has a slot in the state that sampling keeps on the device, so that a step can begin before the
-// host has read what the step before it chose.
+// Each running sequence has a choice row of the state that sampling keeps on the device, so that a step can begin before
+// the host has read what the step before it chose.
 
-SHARED_CONSTANT chosen_flag = 0x80000000;  // a token word chosen_flag | slot stands for chosen[slot]
+SHARED_CONSTANT chosen_flag = 0x80000000;  // a token word chosen_flag | choice_row stands for chosen[choice_row]
 SHARED_CONSTANT no_token = 0xffffffff;     // what is chosen where a logit is not a number
 SHARED_CONSTANT most_guesses = 15;
 
@@ -19,10 +19,10 @@ struct SampleRow {
     uint top_k;                // 0: off
     float uniform_number;      // in [0, 1)
     uint row;                  // of logits
-    uint slot;                 // of seen and chosen; rows may share one
+    uint choice_row;           // of seen and chosen; several may share one
     uint first_guess;          // these tokens count as seen, too: guesses in the step that precede this row's
     uint guesses;              // how many, at most most_guesses
-    uint keep;                 // not 0: chosen[slot] becomes the token
+    uint keep;                 // not 0: chosen[choice_row] becomes the token
 };
 POINTER(SampleRow, 4)
 
@@ -30,31 +30,31 @@ struct SampleParams {
     In(float) logits;        // (any, vocabulary)
     In(SampleRow) how;       // (rows)
     In(uint) tokens;         // of the step, for guesses
-    In(uint) seen;           // (slots, (vocabulary + 31) / 32): a bit per token that the sequence holds
-    Out(uint) chosen;        // (slots); a valid token even where the result is no_token
+    In(uint) seen;           // (choice rows, (vocabulary + 31) / 32): a bit per token that the sequence holds
+    Out(uint) chosen;        // (choice rows); a valid token even where the result is no_token
     Out(uint) sampled;       // (rows)
     InOut(float) penalised;  // (rows, vocabulary): scratch for logits after the penalty
     uint vocabulary;
 };
 
 struct ResolveParams {
-    In(uint) tokens;    // (count), with words chosen_flag | slot
-    In(uint) chosen;    // (slots)
+    In(uint) tokens;    // (count), with words chosen_flag | choice_row
+    In(uint) chosen;    // (choice rows)
     Out(uint) resolved; // (count), without
     uint count;
 };
 
 // A sequence now holds a token.
 struct SeenMark {
-    uint row;  // of the step's tokens
-    uint slot;
+    uint row;         // of the step's tokens
+    uint choice_row;  // of seen
 };
 POINTER(SeenMark, 4)
 
 struct MarkParams {
     In(uint) tokens;     // of the step
     In(SeenMark) marks;  // (count)
-    InOut(uint) seen;    // (slots, seen_words)
+    InOut(uint) seen;    // (choice rows, seen_words)
     uint count;
     uint seen_words;     // (vocabulary + 31) / 32
 };

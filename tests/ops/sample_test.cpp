@@ -32,7 +32,7 @@ struct Row {
                 .top_k = static_cast<std::uint32_t>(how.top_k),
                 .uniform_number = static_cast<float>(uniform_number),
                 .row = 0,
-                .slot = 0,
+                .choice_row = 0,
                 .first_guess = 0,
                 .guesses = static_cast<std::uint32_t>(guesses.size()),
                 .keep = 0};
@@ -47,19 +47,19 @@ Tensor upload_structs(Stream& s, const std::vector<T>& structs) {
 }
 
 // A copy behind which guard words lie.
-Tensor upload_state(Stream& s, const std::vector<std::uint32_t>& values, std::uint32_t slots) {
-    const Tensor state = s.scratch(slots, static_cast<std::uint32_t>(values.size() / slots));
+Tensor upload_state(Stream& s, const std::vector<std::uint32_t>& values, std::uint32_t rows) {
+    const Tensor state = s.scratch(rows, static_cast<std::uint32_t>(values.size() / rows));
     s.copy(test::upload(s, values, state.shape), state);
     return state;
 }
 
 struct Sampled {
     std::vector<std::uint32_t> tokens;
-    std::vector<std::uint32_t> chosen;  // by slot
+    std::vector<std::uint32_t> chosen;  // by choice row
 };
 constexpr std::uint32_t untouched = 12345;  // what `chosen` held before
 
-// Rows of one vocabulary in one dispatch. Row r has the last slot but r, and every other one is
+// Rows of one vocabulary in one dispatch. Row r has the last choice row but r, every other one is
 // kept.
 Sampled on_device(Stream& s, const std::vector<Row>& rows) {
     const auto vocabulary = static_cast<std::uint32_t>(rows[0].logits.size()),
@@ -71,13 +71,13 @@ Sampled on_device(Stream& s, const std::vector<Row>& rows) {
     for (std::uint32_t r = 0; r < count; ++r) {
         how.push_back(rows[r].on_device());
         how[r].row = (r + 1) % count;
-        how[r].slot = count - 1 - r;
+        how[r].choice_row = count - 1 - r;
         how[r].first_guess = static_cast<std::uint32_t>(tokens.size());
         how[r].keep = r % 2;
         tokens.insert(tokens.end(), rows[r].guesses.begin(), rows[r].guesses.end());
         std::ranges::copy(rows[r].logits, logits.begin() + how[r].row * std::ptrdiff_t{vocabulary});
         for (std::uint32_t t = 0; t < vocabulary; ++t)
-            if (rows[r].seen[t]) seen[how[r].slot * words + t / 32] |= 1u << t % 32;
+            if (rows[r].seen[t]) seen[how[r].choice_row * words + t / 32] |= 1u << t % 32;
     }
     const Tensor chosen = upload_state(s, std::vector<std::uint32_t>(count, untouched), count);
     const Tensor sampled = ops::sample(
@@ -228,7 +228,7 @@ TEST(Sample, KeepsRowsApart) {
         EXPECT_EQ(on_device(s, {rows[r]}).tokens[0], together[r]) << "row " << r;
 }
 
-// Verifying guesses: one row of logits and one slot, one more guess before each row.
+// Verifying guesses: one row of logits and one choice row, one more guess before each row.
 TEST(Sample, CountsGuessesAsSeen) {
     Stream s(test::device(), {.guard = true});
     constexpr std::uint32_t vocabulary = 100;
@@ -261,9 +261,9 @@ TEST(Sample, ResolvesTokensChosenOnTheDevice) {
         for (std::uint32_t count : {1u, 63u, 64u, 65u, 1000u}) {
             std::vector<std::uint32_t> tokens(count), expected(count);
             for (std::uint32_t i = 0; i < count; ++i) {
-                const std::uint32_t slot = random.below(10), flag = random.below(2);
-                expected[i] = flag ? chosen[slot] : random.below(32000);
-                tokens[i] = flag ? shader::chosen_flag | slot : expected[i];
+                const std::uint32_t choice_row = random.below(10), flag = random.below(2);
+                expected[i] = flag ? chosen[choice_row] : random.below(32000);
+                tokens[i] = flag ? shader::chosen_flag | choice_row : expected[i];
             }
             const Tensor resolved = ops::resolve_tokens(s, test::upload(s, tokens, {count, 1, 1}),
                                                         test::upload(s, chosen, {10, 1, 1}));
@@ -275,19 +275,20 @@ TEST(Sample, ResolvesTokensChosenOnTheDevice) {
 }
 
 TEST(Sample, MarksTokensAsSeen) {
-    constexpr std::uint32_t slots = 3, vocabulary = 100, words = 4;
+    constexpr std::uint32_t choice_rows = 3, vocabulary = 100, words = 4;
     for (bool bound : {false, true}) {
         Stream s(test::device(bound), {.guard = true});
         test::Random random(14);
         for (std::uint32_t count : {1u, 64u, 65u, 300u}) {
-            std::vector<std::uint32_t> tokens(20), seen(slots * words);
+            std::vector<std::uint32_t> tokens(20), seen(choice_rows * words);
             for (auto& token : tokens) token = random.below(vocabulary);
             for (auto& word : seen) word = 1u << random.below(32);  // stay set
-            const Tensor state = upload_state(s, seen, slots);
+            const Tensor state = upload_state(s, seen, choice_rows);
             std::vector<shader::SeenMark> marks(count);
-            for (auto& mark : marks) {  // slot 1 gets none
-                mark = {.row = random.below(20), .slot = random.below(2) * 2};
-                seen[mark.slot * words + tokens[mark.row] / 32] |= 1u << tokens[mark.row] % 32;
+            for (auto& mark : marks) {  // choice row 1 gets none
+                mark = {.row = random.below(20), .choice_row = random.below(2) * 2};
+                seen[mark.choice_row * words + tokens[mark.row] / 32] |= 1u
+                                                                         << tokens[mark.row] % 32;
             }
             ops::mark_seen(s, test::upload(s, tokens, {20, 1, 1}), upload_structs(s, marks), state);
             const auto actual = test::download<std::uint32_t>(s, state);
