@@ -110,7 +110,8 @@ std::variant<Question, Unscored> Asking::question(const Prompt& prompt, Mode mod
 
     // The tail and the verdict must fit behind whatever is written.
     const std::size_t needed = tokens.size() + ending(mode).tail.size() + 1;
-    if (needed >= context_) return context_exceeded(std::to_string(tokens.size()), context_);
+    if (needed + (options_.verdict_only ? 0 : 1) > context_)
+        return context_exceeded(std::to_string(tokens.size()), context_);
     return Question{.mode = mode,
                     .order = order,
                     .prompt = std::move(tokens),
@@ -121,8 +122,9 @@ std::variant<Question, Unscored> Asking::question(const Prompt& prompt, Mode mod
 
 // The same of a pair in whichever orders it is judged.
 std::optional<TruncatedItem> Asking::truncated(const Item& item) const {
-    const std::size_t behind =
-        ending(item.mode).tail.size() + 1 + std::min(options_.max_new_tokens, context_ / 4);
+    const std::uint32_t feedback =
+        options_.verdict_only ? 0 : std::min(options_.max_new_tokens, context_ / 4);
+    const std::size_t behind = ending(item.mode).tail.size() + 1 + feedback;
     if (behind >= context_) return std::nullopt;
     const auto count = [&](const Item& shorter) {
         std::size_t most = 0;

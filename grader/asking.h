@@ -67,7 +67,7 @@ struct Asked {
 
 // Makes prompts of items, for a context of so many tokens. An item that is too long for it is, as
 // the options say, refused or truncated: its longest prompt then leaves max_new_tokens for
-// feedback, but at most a quarter of the context.
+// feedback, if any is asked for, but at most a quarter of the context.
 class Asking {
 public:
     // Tokenizer and options must outlive it. Throws an Error if the vocabulary can't tell the

@@ -85,6 +85,23 @@ TEST(Asking, LeavesRoomForTheFeedbackAskedFor) {
     EXPECT_GE(cut.questions[0].prompt.size(), 1024u - 7 - 8 - 4);
 }
 
+// Nothing is written before a verdict that is asked for at once.
+TEST(Asking, LeavesNoRoomForFeedbackThatIsNotAskedFor) {
+    GraderOptions options = truncating();
+    options.verdict_only = true;
+    const Asking asking(demo_tokenizer(), options, 4096);
+    const std::size_t behind = asking.ending(Mode::absolute).tail.size() + 1;
+    const std::size_t fits = asking.count_tokens(long_item()) + behind;
+    EXPECT_FALSE(ask(long_item(), options, fits).truncated);
+
+    const Asked cut = ask(long_item(), options, fits - 1);
+    ASSERT_TRUE(cut.truncated);
+    ASSERT_EQ(cut.questions.size(), 1u);
+    EXPECT_LE(cut.questions[0].prompt.size(), fits - 1 - behind);
+    EXPECT_GE(cut.questions[0].prompt.size(),
+              fits - 1 - behind - 4);
+}
+
 TEST(Asking, CutsAPairTheSameInBothOrders) {
     GraderOptions options = truncating();
     const Asked given = ask(long_pair(), options, 1024);
