@@ -25,13 +25,6 @@ std::string score_text(double score) {
     return text;
 }
 
-// Without the brackets that prompts put around criteria.
-std::string criteria_of(const Rubric& rubric) {
-    const std::string_view block = rubric.block(Mode::relative);
-    const bool bracketed = block.starts_with('[') && block.ends_with(']') && block.size() > 1;
-    return std::string(bracketed ? block.substr(1, block.size() - 2) : block);
-}
-
 std::string output_of(const PairLine& line) {
     const char verdict = line.comparison ? line.comparison->verdict : *line.item.label->preferred;
     std::string text = line.comparison ? line.comparison->feedback : "";
@@ -71,7 +64,7 @@ Json preference_collection_line(const PairLine& line) {
             {"orig_response_A", item.response},
             {"orig_response_B", item.response_b},
             {"orig_reference_answer", item.reference_answer.value_or("")},
-            {"orig_criteria", criteria_of(item.rubric)},
+            {"orig_criteria", parts_of(item.rubric).criteria},
             {"orig_preference", to_json(*item.label)},
             {"orig_feedback", line.comparison ? line.comparison->feedback : ""},
             {"orig_feedback_A", line.a.feedback},
