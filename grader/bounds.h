@@ -21,6 +21,8 @@ struct Bounds {
     std::vector<Bound> least = {}, most = {};
     std::optional<double> most_unscored = {};  // a share of all items
 
+    bool empty() const { return least.empty() && most.empty() && !most_unscored; }
+
     // The first bound that the figures miss, as one line that names the metric, its value and the
     // bound; nothing if there is none. Throws an Error if there is no figure of that name. A figure
     // that is not defined misses its bound.

@@ -72,6 +72,17 @@ TEST(Report, TellsMetricsInEveryFormatOfFigures) {
     EXPECT_NE(markdown.find("| Pearson | 0."), std::string::npos);
 }
 
+// A table shows no figures, but bounds are of them.
+TEST(Report, KeepsBoundsWithATable) {
+    EXPECT_EQ(run_assay({"report", records, "--format", "csv"}).exit_code, 0);
+    for (const char* bound : {"accuracy=0.9", "accuracy=0.1"})
+        EXPECT_EQ(
+            run_assay({"report", records, "--format", "csv", "--fail-under", bound}).exit_code,
+            bound == std::string("accuracy=0.9") ? 1 : 0)
+            << bound;
+    EXPECT_EQ(run_assay({"report", records, "--format", "csv", "--fail-unscored"}).exit_code, 1);
+}
+
 TEST(Report, SaysWhichItemsAreMissing) {
     const Ran ran = run_assay(
         {"report", records, "--format", "csv", "-i", data("report/items.jsonl").string()});
