@@ -1,6 +1,9 @@
 // Attention as in attention.comp, its two products by cooperative matrices (VK_KHR_cooperative_matrix): q, the keys, the
 // weights and the values in halves, scores and sums in f32.
 //
+// A value that is not finite in halves (infinite, NaN, or beyond 65504 in q8_0) makes the rows that see it NaN, in all of
+// their elements, and no others: in a product of matrices it would reach every row, since 0 * infinity is NaN.
+//
 // A workgroup serves the query rows of one key-value head of one tile, each subgroup matrix_rows of them. All walk the same
 // keys, keys_at_once at a time, which the workgroup brings into shared memory. Along x tiles * chunks, y key-value heads,
 // z splits.
@@ -23,6 +26,7 @@ layout(constant_id = 5) const uint matrix_depth = 16;
 
 const uint keys_at_once = 32;
 const float lowest = -3.0e38;  // stands for minus infinity, whose differences would be NaN
+const uint no_key = 0xffffffff;
 const uint lanes = gl_WorkGroupSize.x / subgroups / matrix_rows;  // invocations that share a row's scores
 const uint head_eights = head_dim / 8, head_stride = head_eights + 1;  // of a row in shared memory, in eights of halves
 const uint weight_stride = keys_at_once / 8 + 1;
@@ -33,8 +37,14 @@ shared uvec4 rows_tile[subgroups * matrix_rows * head_stride];  // q; then each 
 // Of each subgroup: the scores of its rows, then a matrix of its sums or of what these shrink by.
 const uint scores_size = matrix_rows * (keys_at_once > matrix_columns ? keys_at_once : matrix_columns);
 shared float scores[subgroups * scores_size];
+shared uint not_finite[keys_at_once];  // of each row of value_tile, the last key there whose value was not
 
 uvec4 eight(vec4 a, vec4 b) { return uvec4(packHalf2x16(a.xy), packHalf2x16(a.zw), packHalf2x16(b.xy), packHalf2x16(b.zw)); }
+
+// Whether a half among them has the greatest exponent.
+bool any_not_finite(uvec4 halves) {
+    return any(notEqual((halves & 0x7c007c00u) + 0x04000400u & 0x80008000u, uvec4(0)));
+}
 
 float greatest_over_lanes(float value) {
     for (uint step = 1; step < lanes; step *= 2) value = max(value, subgroupShuffleXor(value, step));
@@ -92,6 +102,7 @@ void main() {
         sum[i] = coopmat<float, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator>(0.0);
     float greatest = lowest, weights = 0.0;
     uint my_scores = gl_SubgroupID * scores_size;
+    for (uint i = gl_LocalInvocationIndex; i < keys_at_once; i += gl_WorkGroupSize.x) not_finite[i] = no_key;
 
     for (uint first_key = begin; first_key < end; first_key += keys_at_once) {
         barrier();  // what was brought before has been read
@@ -102,8 +113,10 @@ void main() {
             uint block = at(block_tables)[tile.sequence * p.table_stride + min(key, end - 1) / block_slots];
             uint part = (block * p.kv_heads + kv_head) * cache_part_quads(head_dim), to = i / head_eights * head_stride + i % head_eights;
             key_tile[to] = known ? eight(cache_quad(keys, part, head_dim, quad), cache_quad(keys, part, head_dim, quad + 1)) : uvec4(0);
-            value_tile[to] =
-                known ? eight(cache_quad(values, part, head_dim, quad), cache_quad(values, part, head_dim, quad + 1)) : uvec4(0);
+            uvec4 value = known ? eight(cache_quad(values, part, head_dim, quad), cache_quad(values, part, head_dim, quad + 1)) : uvec4(0);
+            bool finite = !any_not_finite(value);
+            value_tile[to] = finite ? value : uvec4(0);
+            if (!finite) not_finite[i / head_eights] = key;
         }
         barrier();
 
@@ -137,6 +150,7 @@ void main() {
                 uint key = first_key + k + j;
                 bool seen = key <= position && key < end && (p.window == 0 || position - key < p.window);
                 weight[j / 4][j % 4] = seen ? exp(scores[my_scores + row * keys_at_once + k + j] * score_scale - greatest) : 0.0;
+                if (seen && not_finite[k + j] == key) added = uintBitsToFloat(0x7fc00000u);  // NaN, as is then what weights divide
             }
             added += dot(weight[0], vec4(1.0)) + dot(weight[1], vec4(1.0));
             if (gl_SubgroupInvocationID < matrix_rows * lanes)

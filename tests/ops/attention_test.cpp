@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "tests/support/kv_cache.h"
 
@@ -18,6 +19,8 @@ struct Case {
     std::uint32_t heads, kv_heads, head_dim, window;
     std::vector<Run> runs;
     double size = 1;  // of queries and keys
+    // Positions whose values have an infinite element, and whose keys have nothing else.
+    std::vector<std::uint32_t> infinite_values = {}, infinite_keys = {};
 };
 
 // Some of a sequence's new tokens.
@@ -37,6 +40,7 @@ public:
                 random_.normals(std::size_t{c.runs[i].tokens} * c.heads * c.head_dim, c.size));
             keys_.push_back(random_.normals(keys * c.kv_heads * c.head_dim, c.size));
             values_.push_back(random_.normals(keys * c.kv_heads * c.head_dim));
+            make_infinite(i);
             cache_.store(i, keys_.back(), values_.back());
         }
     }
@@ -105,6 +109,16 @@ private:
         std::vector<std::uint32_t> lengths;
         for (const Run& run : case_.runs) lengths.push_back(run.first_position + run.tokens);
         return test::KvCache(device, format, case_.kv_heads, case_.head_dim, lengths, random_);
+    }
+
+    void make_infinite(std::size_t sequence) {
+        constexpr float infinity = std::numeric_limits<float>::infinity();
+        const std::size_t row = std::size_t{case_.kv_heads} * case_.head_dim;
+        for (const std::uint32_t position : case_.infinite_values)
+            for (std::uint32_t head = 0; head < case_.kv_heads; ++head)
+                values_[sequence][position * row + head * case_.head_dim + 5] = infinity;
+        for (const std::uint32_t position : case_.infinite_keys)
+            std::fill_n(&keys_[sequence][position * row], row, infinity);
     }
 
     const Case& case_;
@@ -206,7 +220,8 @@ TEST_P(Attention, MatchesReference) {
             for (std::size_t i = 0; i < c.runs.size(); ++i) {
                 const std::size_t size = batch.queries[i].size();
                 test::expect_close(std::span(actual).subspan(first, size), batch.expected(i),
-                                   allowed(c, GetParam().path), c.name + ", sequence " + std::to_string(i));
+                                   allowed(c, GetParam().path),
+                                   c.name + ", sequence " + std::to_string(i));
                 first += size;
             }
         }
@@ -265,6 +280,51 @@ TEST_P(Attention, BatchInvariantGivesTheSameBits) {
     }
 }
 
+// What a row does not see does not reach it, infinite though it may be; what it sees does.
+TEST_P(Attention, MaskedKeysDoNotCount) {
+    if (GetParam().path == ops::AttentionPath::direct)
+        GTEST_SKIP() << "it multiplies masked values by 0, which makes NaN of infinity";
+    for (const std::uint32_t first : {20u, 500u})  // without and with splits
+        for (const std::uint32_t window : {0u, 16u}) {
+            const Case c{"infinite keys and values",
+                         4,
+                         2,
+                         64,
+                         window,
+                         {{first, 60}},
+                         1,
+                         {first + 25},
+                         {first + 32}};
+            Stream s(test::device(), {.guard = true});
+            const Batch batch(s.device(), GetParam().cache, c, 14);
+            const auto actual = batch.on_device(s, batch.everything(), GetParam().path);
+            const auto expected = batch.expected(0);
+            for (std::uint32_t row = 0; row < 60 * c.heads; ++row) {
+                const std::uint32_t position = first + row / c.heads;
+                const auto sees = [&](std::uint32_t key) {
+                    return key <= position && (window == 0 || position - key < window);
+                };
+                const auto part = [&](const auto& values) {
+                    return std::span(values).subspan(row * c.head_dim, c.head_dim);
+                };
+                const std::string name = "row " + std::to_string(row) + " of " +
+                                         std::to_string(first) + ", window " +
+                                         std::to_string(window);
+                if (sees(first + 25) || sees(first + 32)) {
+                    EXPECT_FALSE(std::ranges::all_of(part(actual), [](float y) {
+                        return std::isfinite(y);
+                    })) << name;
+                    continue;
+                }
+                const auto values = part(expected.values), magnitudes = part(expected.magnitudes);
+                test::expect_close(
+                    part(actual),
+                    {{values.begin(), values.end()}, {magnitudes.begin(), magnitudes.end()}},
+                    allowed(c, GetParam().path), name);
+            }
+        }
+}
+
 // A device may offer no more than 65535 workgroups along each axis.
 TEST(Attention, JoinsSplitsOfManyRows) {
     Case c{"many rows", 32, 1, 64, 0, {{512, 1}}};  // 2049 * 32 heads in all
@@ -275,13 +335,14 @@ TEST(Attention, JoinsSplitsOfManyRows) {
     const std::size_t size = batch.queries[0].size();
     for (const std::size_t i : {std::size_t{0}, c.runs.size() - 1})
         test::expect_close(std::span(actual).subspan(i * size, size), batch.expected(i),
-                           allowed(c, ops::AttentionPath::automatic), "sequence " + std::to_string(i));
+                           allowed(c, ops::AttentionPath::automatic),
+                           "sequence " + std::to_string(i));
 }
 
 std::vector<CacheAndPath> variants() {
     std::vector<CacheAndPath> all;
-    for (auto path : {ops::AttentionPath::cooperative, ops::AttentionPath::direct,
-                      ops::AttentionPath::coopmat})
+    for (auto path :
+         {ops::AttentionPath::cooperative, ops::AttentionPath::direct, ops::AttentionPath::coopmat})
         for (std::uint16_t i = 0; i < axis_size<Cache>; ++i)
             if (path != ops::AttentionPath::coopmat || static_cast<Cache>(i) != Cache::f32)
                 all.push_back({static_cast<Cache>(i), path});
