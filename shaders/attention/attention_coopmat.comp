@@ -46,6 +46,12 @@ bool any_not_finite(uvec4 halves) {
     return any(notEqual((halves & 0x7c007c00u) + 0x04000400u & 0x80008000u, uvec4(0)));
 }
 
+// Between what a subgroup does to shared memory that no other subgroup touches.
+void subgroup_turn() {
+    subgroupMemoryBarrierShared();
+    subgroupBarrier();
+}
+
 float greatest_over_lanes(float value) {
     for (uint step = 1; step < lanes; step *= 2) value = max(value, subgroupShuffleXor(value, step));
     return value;
@@ -91,7 +97,7 @@ void main() {
             uint from = out_row * (head_dim / 4) + 2 * d;
             rows_tile[(my_rows + row) * head_stride + d] = eight(q_inverse * at(q)[from], q_inverse * at(q)[from + 1]);
         }
-    barrier();
+    subgroup_turn();
     coopmat<float16_t, gl_ScopeSubgroup, matrix_rows, matrix_depth, gl_MatrixUseA> q_matrix[head_dim / matrix_depth];
     [[unroll]] for (uint i = 0; i < head_dim / matrix_depth; ++i)
         coopMatLoad(q_matrix[i], rows_tile, my_rows * head_stride + i * matrix_depth / 8, head_stride,
@@ -105,7 +111,7 @@ void main() {
     for (uint i = gl_LocalInvocationIndex; i < keys_at_once; i += gl_WorkGroupSize.x) not_finite[i] = no_key;
 
     for (uint first_key = begin; first_key < end; first_key += keys_at_once) {
-        barrier();  // what was brought before has been read
+        barrier();  // what was brought before has been read, and q, whose place weights take
         for (uint i = gl_LocalInvocationIndex; i < keys_at_once * head_eights; i += gl_WorkGroupSize.x) {
             uint key = first_key + i / head_eights, quad = key % block_slots * (head_dim / 4) + i % head_eights * 2;
             // A slot never written may hold anything, NaN too.
@@ -131,7 +137,7 @@ void main() {
             }
             coopMatStore(score, scores, my_scores + j * matrix_columns, keys_at_once, gl_CooperativeMatrixLayoutRowMajor);
         }
-        barrier();
+        subgroup_turn();
 
         // Each row's weights, its lanes taking turns in eights of keys.
         float new_greatest = greatest;
@@ -157,14 +163,13 @@ void main() {
                 rows_tile[(my_rows + row) * weight_stride + k / 8] = eight(weight[0], weight[1]);
         }
         weights = weights * shrink + sum_over_lanes(added);
-        barrier();
+        subgroup_turn();
 
         // The sums of a row shrink by one factor: a matrix of these, row by row. Whether there is none that shrinks is not
         // asked, since a barrier that only some subgroups reach goes wrong on CPU implementations.
         if (gl_SubgroupInvocationID < matrix_rows * lanes)
             for (uint c = lane; c < matrix_columns; c += lanes) scores[my_scores + row * matrix_columns + c] = shrink;
-        subgroupMemoryBarrierShared();
-        subgroupBarrier();
+        subgroup_turn();
         coopmat<float, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator> factor;
         coopMatLoad(factor, scores, my_scores, matrix_columns, gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint i = 0; i < sums; ++i) sum[i] *= factor;
@@ -181,9 +186,9 @@ void main() {
 
     uint partial = (split * p.rows * p.heads + out_row) * (head_dim + 2) / 2;
     [[unroll]] for (uint i = 0; i < sums; ++i) {
-        barrier();
+        subgroup_turn();
         coopMatStore(sum[i], scores, my_scores, matrix_columns, gl_CooperativeMatrixLayoutRowMajor);
-        barrier();
+        subgroup_turn();
         if (active_row)
             for (uint c = lane * 4; c < matrix_columns; c += lanes * 4) {
                 uint from = my_scores + row * matrix_columns + c;
