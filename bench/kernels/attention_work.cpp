@@ -3,10 +3,10 @@
 #include <cstring>
 
 #include "bench/kernels/cost.h"
+#include "bench/kernels/kv_blocks.h"
 #include "bench/kernels/products.h"
 #include "bench/kernels/work.h"
 #include "bench/random_blocks.h"
-#include "runtime/half.h"
 #include "tests/reference/reference.h"
 
 namespace assay::bench {
@@ -16,64 +16,49 @@ namespace {
 class RandomBlocksOfKeys {
 public:
     RandomBlocksOfKeys(Cache format, const ModelShape& model, std::uint32_t seed)
-        : format_(format), kv_heads_(model.kv_heads), head_dim_(model.head_dim) {
-        made_.resize(period * block_bytes());
+        : made_{format, model.kv_heads, model.head_dim} {
+        std::vector<std::byte>& bytes = made_.bytes;
+        bytes.resize(period * made_.block_bytes());
         RandomBlocks random(seed);
-        if (format == Cache::f32) random.fill(Format::f32, 1, made_);
-        if (format == Cache::f16) random.fill(Format::f16, 1, made_);
+        if (format == Cache::f32) random.fill(Format::f32, 1, bytes);
+        if (format == Cache::f16) random.fill(Format::f16, 1, bytes);
         if (format == Cache::q8_0)
-            for (std::size_t part = 0; part < made_.size(); part += part_bytes()) {
-                random.fill(Format::q8_0, 1, std::span(made_).subspan(part, part_bytes()));
-                for (std::size_t at = part + ops::block_slots * head_dim_; at < part + part_bytes();
-                     at += 2)
-                    put_scale(at);
+            for (std::size_t part = 0; part < bytes.size(); part += made_.part_bytes()) {
+                random.fill(Format::q8_0, 1, std::span(bytes).subspan(part, made_.part_bytes()));
+                for (std::size_t at = made_.scales_begin(); at < made_.part_bytes(); at += 2)
+                    put_scale(part + at);
             }
     }
 
-    std::uint64_t block_bytes() const { return kv_heads_ * part_bytes(); }
     Buffer upload(Stream& s, std::uint32_t blocks) const {
-        Buffer buffer(s.device(), blocks * block_bytes(), Memory::device, "KV cache");
-        std::vector<std::uint32_t> words(made_.size() / 4);
-        std::memcpy(words.data(), made_.data(), made_.size());
+        const std::uint64_t block_bytes = made_.block_bytes();
+        Buffer buffer(s.device(), blocks * block_bytes, Memory::device, "KV cache");
+        std::vector<std::uint32_t> words(made_.bytes.size() / 4);
+        std::memcpy(words.data(), made_.bytes.data(), made_.bytes.size());
         const Tensor source = s.upload(std::span<const std::uint32_t>(words));
-        const auto block_words = static_cast<std::uint32_t>(block_bytes() / 4);
+        const auto block_words = static_cast<std::uint32_t>(block_bytes / 4);
         for (std::uint32_t block = 0; block < blocks; block += period) {
             const std::uint32_t count = std::min(period, blocks - block);
             const Tensor from{source.address, {count, block_words, 1}};
-            s.copy(from, {buffer.address() + block * block_bytes(), from.shape});
+            s.copy(from, {buffer.address() + block * block_bytes, from.shape});
         }
         s.wait();
         return buffer;
     }
     float element(std::uint32_t block, std::uint32_t head, std::uint32_t slot,
                   std::uint32_t i) const {
-        const std::size_t part = (block % period * kv_heads_ + head) * part_bytes(),
-                          element = slot * head_dim_ + i;
-        if (format_ == Cache::f32) return read<float>(part + 4 * element);
-        if (format_ == Cache::f16) return half_to_float(read<std::uint16_t>(part + 2 * element));
-        return half_to_float(
-                   read<std::uint16_t>(part + ops::block_slots * head_dim_ + element / 32 * 2)) *
-               static_cast<float>(read<std::int8_t>(part + element));
+        return made_.element(block % period, head, slot, i);
     }
 
 private:
     static constexpr std::uint32_t period = 61;
 
-    std::uint64_t part_bytes() const { return ops::block_slots * row_bytes(format_, head_dim_); }
     void put_scale(std::size_t at) {
         const std::uint16_t bits = float_to_half(1.0F / 74);  // makes random bytes about 1
-        std::memcpy(&made_[at], &bits, sizeof bits);
-    }
-    template <class T>
-    T read(std::size_t at) const {
-        T value;
-        std::memcpy(&value, &made_[at], sizeof value);
-        return value;
+        std::memcpy(&made_.bytes[at], &bits, sizeof bits);
     }
 
-    Cache format_;
-    std::uint32_t kv_heads_, head_dim_;
-    std::vector<std::byte> made_;
+    KvBlocks made_;
 };
 
 class AttentionWork : public Work {
@@ -199,10 +184,9 @@ class RopeWork : public Work {
 public:
     RopeWork(Stream& s, const Case& c) : case_(c), model_(*c.shape->model) {
         const std::uint32_t blocks = (c.rows + ops::block_slots - 1) / ops::block_slots;
-        const std::uint64_t bytes = std::uint64_t{blocks} * ops::block_slots * model_.kv_heads *
-                                    row_bytes(*c.kv, model_.head_dim);
-        keys_ = Buffer(s.device(), bytes, Memory::device, "KV cache");
-        values_ = Buffer(s.device(), bytes, Memory::device, "KV cache");
+        side_bytes_ = blocks * KvBlocks{*c.kv, model_.kv_heads, model_.head_dim}.block_bytes();
+        keys_ = Buffer(s.device(), side_bytes_, Memory::device, "KV cache");
+        values_ = Buffer(s.device(), side_bytes_, Memory::device, "KV cache");
         for (std::uint32_t row = 0; row < c.rows; ++row) at_.push_back(row);
         for (std::uint32_t position = 0; position < c.rows; ++position)
             for (std::uint32_t i = 0; i < model_.head_dim / 2; ++i) {
@@ -228,13 +212,14 @@ public:
         s.wait();
         ErrorMeter meter;
         meter.count_not_finite(turned);
-        const auto exact = reference::rotate(q, model_.heads, model_.head_dim, at_, angles_);
-        constexpr double roundings = 3 * 0x1p-24;  // two products and a sum
+        const auto exact = turned_exactly(q, model_.heads);
         for (const std::uint32_t row : spread(case_.rows, 9))
             for (const std::uint32_t i : spread(model_.q_size(), 65)) {
                 const std::size_t at = std::size_t{row} * model_.q_size() + i;
-                meter.add(turned[at], exact.values[at], roundings * exact.magnitudes[at]);
+                meter.add(turned[at], exact.values[at], exact.magnitudes[at]);
             }
+        check_stored(s, keys_, turned_exactly(k, model_.kv_heads), meter);
+        check_stored(s, values_, {{v.begin(), v.end()}, std::vector<double>(v.size())}, meter);
         return meter.errors();
     }
 
@@ -255,8 +240,37 @@ public:
     }
 
 private:
+    // With what each may be off by as its magnitude.
+    reference::Expected turned_exactly(const std::vector<float>& x, std::uint32_t heads) const {
+        auto exact = reference::rotate(x, heads, model_.head_dim, at_, angles_);
+        constexpr double roundings = 3 * 0x1p-24;  // two products and a sum
+        for (double& magnitude : exact.magnitudes) magnitude *= roundings;
+        return exact;
+    }
+
+    // Row r is in slot r of the cache.
+    void check_stored(Stream& s, const Buffer& side, const reference::Expected& exact,
+                      ErrorMeter& meter) const {
+        KvBlocks stored{*case_.kv, model_.kv_heads, model_.head_dim};
+        std::vector<std::uint32_t> words(side_bytes_ / 4);
+        s.download({side.address(), {1, static_cast<std::uint32_t>(words.size()), 1}},
+                   std::span(words));
+        s.wait();
+        stored.bytes.resize(side_bytes_);
+        std::memcpy(stored.bytes.data(), words.data(), side_bytes_);
+        const auto errors = reference::stored_errors(*case_.kv, exact);
+        for (const std::uint32_t row : spread(case_.rows, 9))
+            for (const std::uint32_t i : spread(model_.kv_size(), 65)) {
+                const std::size_t at = std::size_t{row} * model_.kv_size() + i;
+                meter.add(stored.element(row / ops::block_slots, i / model_.head_dim,
+                                         row % ops::block_slots, i % model_.head_dim),
+                          exact.values[at], errors[at]);
+            }
+    }
+
     Case case_;
     const ModelShape& model_;
+    std::uint64_t side_bytes_ = 0;  // of the keys, and of the values
     Buffer keys_, values_;
     std::vector<std::uint32_t> at_;  // the rows' positions and slots
     std::vector<float> angles_;

@@ -28,28 +28,11 @@ std::vector<float> angles(std::uint32_t head_dim) {
 // Two products and a sum, each rounded once.
 constexpr double relative = 3 * test::rounding;
 
-// What storing an element may lose: `block` holds the magnitudes of what shares its scale.
-double storage_loss(Cache format, double magnitude, std::span<const double> block) {
-    if (format == Cache::f32) return 0;
-    // Half a step, of numbers with 11 bits or of subnormal ones; devices may round by 2^-20 worse.
-    if (format == Cache::f16) return std::max(magnitude, 0x1p-14) * (0x1p-11 + 0x1p-20);
-    // Half a step, which is 1/127 of the greatest element, rounded up to an f16 number.
-    const double step = *std::ranges::max_element(block) / 127;
-    return std::max(step * (1 + 0x1p-10), step + 0x1p-24) / 2;
-}
-
-// Adds what storage may lose to the errors that exact values may have.
+// Its magnitudes become the errors allowed once it is stored.
 reference::Expected stored(Cache format, reference::Expected exact) {
-    const std::size_t run = info(format).block_size;
-    for (std::size_t first = 0; first < exact.values.size(); first += run) {
-        std::vector<double> block(run);
-        for (std::size_t i = 0; i < run; ++i)
-            block[i] = std::fabs(exact.values[first + i]) + relative * exact.magnitudes[first + i];
-        for (std::size_t i = 0; i < run; ++i)
-            exact.magnitudes[first + i] =
-                relative * exact.magnitudes[first + i] + storage_loss(format, block[i], block);
-    }
-    return exact;  // magnitudes are now the errors allowed
+    for (double& magnitude : exact.magnitudes) magnitude *= relative;
+    exact.magnitudes = reference::stored_errors(format, exact);
+    return exact;
 }
 
 // Each slot of the cache holds the row that was sent there, or is untouched.

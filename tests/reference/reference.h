@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "runtime/cache.h"
+
 // Every operation of runtime/ops.h in plain C++, accumulated in double, written from the
 // definitions and not from the shaders. Arrays are row-major, shapes outermost first; sizes that
 // follow from others are not passed.
@@ -49,6 +51,10 @@ Squares squares(std::span<const float> x, std::size_t dim, std::span<const std::
 // the row's position. angles (positions, head_dim / 2, 2) holds cosines and sines.
 Expected rotate(std::span<const float> x, std::size_t heads, std::size_t head_dim,
                 std::span<const std::uint32_t> positions, std::span<const float> angles);
+
+// What numbers may be off by once they are stored in a KV cache, if their magnitudes are what they
+// may be off by before. Whole blocks of the format.
+std::vector<double> stored_errors(Cache format, const Expected& exact);
 
 // One sequence: q (tokens, heads, head_dim), at positions first_position ..., against keys and
 // values (first_position + tokens, kv_heads, head_dim). window: the keys a query sees, itself
