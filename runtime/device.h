@@ -28,9 +28,9 @@ struct DeviceInfo {
     std::uint32_t subgroup_size = 0;
     std::uint32_t max_workgroup_invocations = 0;
     std::uint32_t shared_memory_bytes = 0;
-    bool is_cpu = false;                // a CPU implementation such as lavapipe
-    bool unified_memory = false;        // the host reaches all device memory
-    std::vector<std::string> missing;   // required features it lacks; empty if Assay can use it
+    bool is_cpu = false;               // a CPU implementation such as lavapipe
+    bool unified_memory = false;       // the host reaches all device memory
+    std::vector<std::string> missing;  // required features it lacks; empty if Assay can use it
     TierStates tiers;
     std::vector<MatrixShape> matrix_shapes;  // of cooperative matrices
 
@@ -39,6 +39,8 @@ struct DeviceInfo {
 
 // Every Vulkan device, usable or not, the fastest usable one first.
 std::vector<DeviceInfo> list_devices();
+// That which a Device would open, `select` being as in DeviceOptions. Throws as Device does.
+DeviceInfo find_device(const std::string& select);
 
 struct DeviceOptions {
     std::string select{};     // an index or part of a name; empty: the fastest
@@ -50,6 +52,8 @@ struct DeviceOptions {
         0;  // force one, where the device offers a range; 0: the device's own
     std::filesystem::path pipeline_cache_folder{};  // empty: compiled pipelines are not kept
     std::vector<Tier> disabled{};                   // go without these
+    bool executable_statistics = false;  // have drivers keep what they know of kernels, which may
+                                         // cost time and memory, see executables()
 };
 
 // An opened Vulkan device with its queue, memory and pipelines. Outlives all that is made from it.

@@ -10,4 +10,9 @@ std::optional<Tier> tier_from_name(std::string_view name) {
     return static_cast<Tier>(found - tier_names.begin());
 }
 
+std::string text_of(const MatrixShape& shape) {
+    return std::to_string(shape.rows) + " x " + std::to_string(shape.columns) + " x " +
+           std::to_string(shape.depth) + " (" + shape.operands + " to " + shape.sums + ")";
+}
+
 }  // namespace assay

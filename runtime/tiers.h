@@ -17,6 +17,8 @@ enum class Tier : std::uint8_t {
 inline constexpr std::array tier_names{"float16", "dot", "coopmat", "coopmat2"};  // for --disable
 inline constexpr std::size_t tier_count = tier_names.size();
 
+inline constexpr std::array tier_has_kernels{true, true, true, false};
+
 constexpr std::string_view name(Tier tier) { return tier_names.at(static_cast<std::size_t>(tier)); }
 std::optional<Tier> tier_from_name(std::string_view name);
 
@@ -32,5 +34,7 @@ struct MatrixShape {
     std::uint32_t rows = 0, columns = 0, depth = 0;
     std::string operands, sums;  // their types: "f16", "f32", "s8", "s32" ...
 };
+
+std::string text_of(const MatrixShape& shape);  // "16 x 16 x 16 (f16 to f32)": rows, columns, depth
 
 }  // namespace assay

@@ -61,7 +61,9 @@ std::string join(const std::vector<std::string>& words) {
 std::vector<std::string> tiers_on(const DeviceInfo& device) {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < tier_count; ++i)
-        if (device.tiers[i].on) names.emplace_back(tier_names[i]);
+        if (device.tiers[i].on)
+            names.push_back(tier_names[i] +
+                            std::string(tier_has_kernels[i] ? "" : " (no kernels yet)"));
     return names;
 }
 
@@ -73,12 +75,9 @@ std::vector<std::string> tiers_off(const DeviceInfo& device) {
     return lines;
 }
 
-// "8 x 8 x 8 (f16 to f32)"
 std::vector<std::string> shapes(const DeviceInfo& device) {
     std::vector<std::string> lines;
-    for (const MatrixShape& s : device.matrix_shapes)
-        lines.push_back(std::to_string(s.rows) + " x " + std::to_string(s.columns) + " x " +
-                        std::to_string(s.depth) + " (" + s.operands + " to " + s.sums + ")");
+    for (const MatrixShape& shape : device.matrix_shapes) lines.push_back(text_of(shape));
     return lines;
 }
 

@@ -22,7 +22,10 @@ std::string join(const std::vector<std::string>& words) {
     return text;
 }
 
-PhysicalDevice choose(const std::vector<PhysicalDevice>& devices, const std::string& select) {
+}  // namespace
+
+PhysicalDevice choose_device(const std::vector<PhysicalDevice>& devices,
+                             const std::string& select) {
     if (devices.empty())
         throw Error(
             "no Vulkan device: no driver is installed (a GPU's own, or mesa-vulkan-drivers for the "
@@ -45,12 +48,10 @@ PhysicalDevice choose(const std::vector<PhysicalDevice>& devices, const std::str
     return *chosen;
 }
 
-}  // namespace
-
 Context::Context(const DeviceOptions& options)
     : options_(options),
       instance_(options.validation),
-      physical_(choose(rank_devices(instance_), options.select)) {
+      physical_(choose_device(rank_devices(instance_), options.select)) {
     if (options.subgroup_size) {
         if (options.subgroup_size < physical_.least_subgroup ||
             options.subgroup_size > physical_.most_subgroup)
@@ -72,7 +73,10 @@ Context::Context(const DeviceOptions& options)
     for (const RequiredFeature& feature : required_features) feature.of(features) = VK_TRUE;
     for (const TierFeature& feature : tier_features)
         if (tier(feature.tier).on) feature.of(features) = VK_TRUE;
+    features.executables.pipelineExecutableInfo = captures_statistics();
     std::vector<const char*> extensions;
+    if (captures_statistics())
+        extensions.push_back(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
     if (physical_.memory_budget) extensions.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     for (const auto& [of_tier, extension] : tier_extensions)
         if (tier(of_tier).on) extensions.push_back(extension);

@@ -47,12 +47,15 @@ struct PhysicalDevice {
     std::uint64_t max_storage_range = 0;
     std::uint32_t max_groups[3]{};
     bool memory_budget = false;           // VK_EXT_memory_budget
+    bool executable_properties = false;   // VK_KHR_pipeline_executable_properties
     std::vector<std::string> extensions;  // that it offers
     DeviceInfo info;
 };
 
 // Every device of the instance, the fastest usable one first.
 std::vector<PhysicalDevice> rank_devices(const Instance& instance);
+// One of them by DeviceOptions::select. Throws an Error if none fits.
+PhysicalDevice choose_device(const std::vector<PhysicalDevice>& devices, const std::string& select);
 
 // A buffer as Vulkan knows it.
 struct BufferRange {
@@ -71,6 +74,9 @@ public:
     const DeviceOptions& options() const { return options_; }
     const PhysicalDevice& physical() const { return physical_; }
     TierState& tier(Tier tier) { return physical_.info.tiers.at(static_cast<std::size_t>(tier)); }
+    bool captures_statistics() const {
+        return options_.executable_statistics && physical_.executable_properties;
+    }
     VkDevice device() const { return device_; }
     VkQueue queue() const { return queue_; }
     VmaAllocator allocator() const { return allocator_; }

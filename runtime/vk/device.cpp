@@ -17,6 +17,11 @@ std::vector<DeviceInfo> list_devices() {
     return devices;
 }
 
+DeviceInfo find_device(const std::string& select) {
+    const vk::Instance instance(false);
+    return vk::choose_device(vk::rank_devices(instance), select).info;
+}
+
 Device::Device(const DeviceOptions& options) : context_(std::make_unique<vk::Context>(options)) {}
 Device::~Device() = default;
 

@@ -11,6 +11,7 @@ namespace assay::vk {
 
 // The feature structs of Vulkan 1.3, and of those of our extensions that the device has, chained.
 struct Features {
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables{};
     VkPhysicalDeviceCooperativeMatrixFeaturesKHR coopmat{};
     VkPhysicalDeviceCooperativeMatrix2FeaturesNV coopmat2{};
     VkPhysicalDeviceVulkan13Features v13{};
@@ -28,11 +29,17 @@ struct Features {
         v12.pNext = &v13;
         coopmat.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
         coopmat2.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV;
-        const auto has = [&](const char* name) {
-            return std::ranges::find(extensions, name) != extensions.end();
+        executables.sType =
+            VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
+        void** last = &v13.pNext;
+        const auto chain = [&](const char* extension, auto& features) {
+            if (std::ranges::find(extensions, extension) == extensions.end()) return;
+            *last = &features;
+            last = &features.pNext;
         };
-        if (has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) v13.pNext = &coopmat;
-        if (has(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME)) coopmat.pNext = &coopmat2;
+        chain(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME, coopmat);
+        chain(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME, coopmat2);
+        chain(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME, executables);
     }
     Features(const Features&) = delete;
     Features& operator=(const Features&) = delete;

@@ -86,32 +86,34 @@ std::string pci_address(VkPhysicalDevice device) {
     return text;
 }
 
-const char* type_name(VkComponentTypeKHR type) {
-    switch (type) {
-        case VK_COMPONENT_TYPE_FLOAT16_KHR:
-            return "f16";
-        case VK_COMPONENT_TYPE_FLOAT32_KHR:
-            return "f32";
-        case VK_COMPONENT_TYPE_FLOAT64_KHR:
-            return "f64";
-        case VK_COMPONENT_TYPE_SINT8_KHR:
-            return "s8";
-        case VK_COMPONENT_TYPE_SINT32_KHR:
-            return "s32";
-        case VK_COMPONENT_TYPE_UINT8_KHR:
-            return "u8";
-        case VK_COMPONENT_TYPE_UINT32_KHR:
-            return "u32";
-        default:
-            return "other";
-    }
+// By number, since headers older than a type do not name it.
+constexpr std::pair<int, const char*> component_types[] = {
+    {VK_COMPONENT_TYPE_FLOAT16_KHR, "f16"},
+    {VK_COMPONENT_TYPE_FLOAT32_KHR, "f32"},
+    {VK_COMPONENT_TYPE_FLOAT64_KHR, "f64"},
+    {VK_COMPONENT_TYPE_SINT8_KHR, "s8"},
+    {VK_COMPONENT_TYPE_SINT16_KHR, "s16"},
+    {VK_COMPONENT_TYPE_SINT32_KHR, "s32"},
+    {VK_COMPONENT_TYPE_SINT64_KHR, "s64"},
+    {VK_COMPONENT_TYPE_UINT8_KHR, "u8"},
+    {VK_COMPONENT_TYPE_UINT16_KHR, "u16"},
+    {VK_COMPONENT_TYPE_UINT32_KHR, "u32"},
+    {VK_COMPONENT_TYPE_UINT64_KHR, "u64"},
+    {1000141000, "bf16"},     // VK_KHR_shader_bfloat16
+    {1000491002, "f8_e4m3"},  // VK_EXT_shader_float8
+    {1000491003, "f8_e5m2"},
+};
+
+std::string type_name(VkComponentTypeKHR type) {
+    const auto* found = std::ranges::find(component_types, static_cast<int>(type),
+                                          &std::pair<int, const char*>::first);
+    return found == std::end(component_types) ? "type " + std::to_string(type) : found->second;
 }
 
 // Those of a subgroup whose operands are of one type, and whose sums are.
 std::vector<MatrixShape> matrix_shapes(const Instance& instance, VkPhysicalDevice device) {
     const auto list = reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR>(
-        vkGetInstanceProcAddr(instance.get(),
-                              "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
+        vkGetInstanceProcAddr(instance.get(), "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
     if (!list) return {};
     std::uint32_t count = 0;
     check(list(device, &count, nullptr));
@@ -204,6 +206,7 @@ PhysicalDevice describe(const Instance& instance, VkPhysicalDevice device) {
     Features features(d.extensions);
     vkGetPhysicalDeviceFeatures2(device, &features.core);
     info.missing = missing_features(features);
+    d.executable_properties = features.executables.pipelineExecutableInfo != 0;
     constexpr std::pair<VkSubgroupFeatureFlags, const char*> subgroup_operations[] = {
         {VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, "subgroup arithmetic"},
         {VK_SUBGROUP_FEATURE_SHUFFLE_BIT, "subgroup shuffle"}};
@@ -226,8 +229,8 @@ PhysicalDevice describe(const Instance& instance, VkPhysicalDevice device) {
 
     if (has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
         info.matrix_shapes = matrix_shapes(instance, device);
-    info.tiers = tier_states(features, info,
-                             v13.integerDotProduct4x8BitPackedSignedAccelerated != 0);
+    info.tiers =
+        tier_states(features, info, v13.integerDotProduct4x8BitPackedSignedAccelerated != 0);
 
     std::uint32_t count = 0;
     vkGetPhysicalDeviceQueueFamilyProperties(device, &count, nullptr);
@@ -251,7 +254,8 @@ PhysicalDevice describe(const Instance& instance, VkPhysicalDevice device) {
 
 std::vector<PhysicalDevice> rank_devices(const Instance& instance) {
     std::vector<PhysicalDevice> devices;
-    for (VkPhysicalDevice device : instance.physical_devices()) devices.push_back(describe(instance, device));
+    for (VkPhysicalDevice device : instance.physical_devices())
+        devices.push_back(describe(instance, device));
     std::ranges::stable_sort(devices, [](const PhysicalDevice& a, const PhysicalDevice& b) {
         return std::pair(rank(a), b.info.memory_bytes) < std::pair(rank(b), a.info.memory_bytes);
     });

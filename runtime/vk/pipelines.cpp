@@ -120,6 +120,12 @@ VkPipeline Pipelines::get(std::uint16_t kernel, const Constants& constants) {
     return pipelines_.emplace(key, pipeline).first->second;
 }
 
+VkPipeline Pipelines::find(std::string_view kernel, const Constants& constants) const {
+    const auto place = std::ranges::find(table_, kernel, &Spirv::name) - table_.begin();
+    const auto found = pipelines_.find({static_cast<std::uint16_t>(place), constants});
+    return found == pipelines_.end() ? nullptr : found->second;
+}
+
 VkPipeline Pipelines::build(const Key& key) {
     const Spirv& spirv = table_[key.kernel];
     const VkShaderModuleCreateInfo module_info{.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
@@ -149,7 +155,9 @@ VkPipeline Pipelines::build(const Key& key) {
     const VkComputePipelineCreateInfo create{
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .pNext = nullptr,
-        .flags = 0,
+        .flags = context_.captures_statistics()
+                     ? VkPipelineCreateFlags{VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR}
+                     : 0u,
         .stage =
             {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
              .pNext = several_sizes ? &subgroup : nullptr,

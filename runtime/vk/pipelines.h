@@ -26,6 +26,8 @@ public:
         return bindings_;
     }  // null where buffers are reached by address
     VkPipeline get(std::uint16_t kernel, const Constants& constants);
+    // Null unless it was built.
+    VkPipeline find(std::string_view kernel, const Constants& constants) const;
     double compile_seconds() const { return compile_seconds_; }
 
 private:

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "runtime/executables.h"
 #include "runtime/vk/features.h"
 #include "tests/model/test_files.h"
 #include "tests/support/tensors.h"
@@ -62,7 +63,8 @@ TEST(Device, TiersAreNamedAndSayWhyTheyAreOff) {
 TEST(Device, GoesWithoutADisabledTier) {
     if (!test::device().info().tier(Tier::coopmat).on)
         GTEST_SKIP() << test::device().info().tier(Tier::coopmat).note;
-    EXPECT_TRUE(test::device().has(Tier::coopmat)) << test::device().info().tier(Tier::coopmat).note;
+    EXPECT_TRUE(test::device().has(Tier::coopmat))
+        << test::device().info().tier(Tier::coopmat).note;
     DeviceOptions options;
     options.disabled = {Tier::coopmat};
     Device device(options);
@@ -119,6 +121,38 @@ TEST(Device, ErrorListsTheDevicesThereAre) {
         for (const DeviceInfo& device : list_devices()) parts.push_back(device.name);
         test::expect_error([&] { Device device(selecting(select)); }, parts);
     }
+}
+
+TEST(Device, IsFoundWithoutBeingOpened) {
+    EXPECT_EQ(find_device("").name, Device().info().name);
+    EXPECT_EQ(find_device("0").index, 0u);
+    test::expect_error([] { find_device("nonsense"); }, {"nonsense"});
+}
+
+// Nothing but that there is a name and a width is known of what a driver tells.
+TEST(Device, TellsOfExecutablesIfAskedTo) {
+    bool tells = false;
+    for (const bool asked : {false, true}) {
+        Device device({.validation = true, .executable_statistics = asked});
+        Stream s(device, {.profile = true});
+        const std::vector<float> x{1, 2};
+        const std::vector<std::uint32_t> rows{1, 0};
+        ops::gather(s, test::upload(s, x, {2, 1, 1}), test::upload(s, rows, {2, 1, 1}));
+        s.wait();
+        ASSERT_EQ(s.profile().size(), 1u);
+        const ProfileEvent& ran = s.profile()[0];
+        EXPECT_TRUE(executables(device, "no kernel", {}).empty());
+        const auto told = executables(device, ran.kernel, ran.constants);
+        EXPECT_TRUE(asked || told.empty());
+        tells = !told.empty();
+        for (const Executable& executable : told) {
+            EXPECT_FALSE(executable.name.empty());
+            for (const ExecutableStatistic& statistic : executable.statistics)
+                EXPECT_FALSE(statistic.name.empty());
+        }
+        EXPECT_EQ(device.take_validation_messages(), std::vector<std::string>{});
+    }
+    if (!tells) GTEST_SKIP() << "this driver tells nothing of executables";
 }
 
 TEST(Device, NamesTheFeaturesItLacks) {
