@@ -49,6 +49,7 @@ constexpr Column columns[] = {
     {"roof", [](const Result& r) { return std::string(r.bound.roof); }},
     {"share_of_roof", [](const Result& r) { return r.timed ? number(r.share()) : ""; }},
     {"kernels", [](const Result& r) { return r.timed ? kernel_text(*r.timed) : ""; }},
+    {"registers", [](const Result& r) { return r.timed ? registers_text(*r.timed) : ""; }},
     {"compile_s", [](const Result& r) { return number(r.compile_seconds); }},
     {"random_max_abs", [](const Result& r) { return number(r.random.max_abs); }},
     {"random_nmse", [](const Result& r) { return number(r.random.nmse); }},

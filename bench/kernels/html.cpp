@@ -50,7 +50,7 @@ std::string table(const Report& report) {
     html += "</tr></thead>\n<tbody>\n";
     for (const Result& result : report.results) {
         html += result.correct() ? "<tr>" : "<tr class=\"bad\">";
-        for (const std::string& cell : table_cells(result))
+        for (const std::string& cell : table_cells(report, result))
             html += "<td>" + escape_markup(cell) + "</td>";
         html += "</tr>\n";
     }

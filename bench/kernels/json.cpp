@@ -24,23 +24,48 @@ Json constants_of(const KernelRun& run) {
     return list;
 }
 
+Json to_json(const std::vector<Executable>& executables) {
+    Json list = Json::array();
+    for (const Executable& executable : executables) {
+        Json statistics = Json::object();
+        for (const auto& [name, value] : executable.statistics)
+            std::visit([&](auto v) { statistics[name] = v; }, value);
+        list.push_back({{"name", executable.name},
+                        {"subgroup_size", executable.subgroup_size},
+                        {"statistics", statistics}});
+    }
+    return list;
+}
+
 Json to_json(const std::vector<KernelRun>& kernels) {
     Json list = Json::array();
     for (const KernelRun& run : kernels)
         list.push_back({{"kernel", run.kernel},
                         {"constants", constants_of(run)},
-                        {"dispatches", run.dispatches}});
+                        {"dispatches", run.dispatches},
+                        {"executables", to_json(run.executables)}});
     return list;
 }
 
-// "16 x 16 x 16 (f16 to f32)": rows, columns, depth.
 Json matrices(const DeviceInfo& device) {
     Json list = Json::array();
-    for (const MatrixShape& shape : device.matrix_shapes)
-        list.push_back(std::to_string(shape.rows) + " x " + std::to_string(shape.columns) + " x " +
-                       std::to_string(shape.depth) + " (" + shape.operands + " to " + shape.sums +
-                       ")");
+    for (const MatrixShape& shape : device.matrix_shapes) list.push_back(text_of(shape));
     return list;
+}
+
+// Whether each is on.
+Json tiers(const DeviceInfo& device) {
+    Json tiers = Json::object();
+    for (std::size_t i = 0; i < tier_count; ++i) tiers[tier_names[i]] = device.tiers[i].on;
+    return tiers;
+}
+
+Json tier_notes(const DeviceInfo& device) {
+    Json notes = Json::object();
+    for (std::size_t i = 0; i < tier_count; ++i)
+        if (const std::string note = tier_note(device, static_cast<Tier>(i)); !note.empty())
+            notes[tier_names[i]] = note;
+    return notes;
 }
 
 Json to_json(const DeviceInfo& device) {
@@ -50,7 +75,8 @@ Json to_json(const DeviceInfo& device) {
             {"api_version", device.api_version},
             {"subgroup_size", device.subgroup_size},
             {"memory_bytes", device.memory_bytes},
-            {"tiers", tiers_json(device)},
+            {"tiers", tiers(device)},
+            {"tier_notes", tier_notes(device)},
             {"matrix_shapes", matrices(device)}};
 }
 
@@ -91,12 +117,6 @@ Json to_json(const Result& result) {
 
 }  // namespace
 
-Json tiers_json(const DeviceInfo& device) {
-    Json tiers = Json::object();
-    for (std::size_t i = 0; i < tier_count; ++i) tiers[tier_names[i]] = device.tiers[i].on;
-    return tiers;
-}
-
 Json to_json(const Report& report) {
     Json json{{"schema", schema_version},
               {"version", report.version},
@@ -104,7 +124,8 @@ Json to_json(const Report& report) {
               {"device", to_json(report.device)},
               {"selection", report.selection},
               {"samples", report.options.samples},
-              {"swept_bytes", report.swept_bytes}};
+              {"swept_bytes", report.swept_bytes},
+              {"tells_registers", report.tells_registers}};
     json["roofs"] = Json::array();
     if (report.roofs)
         for (const Roof& roof : report.roofs->all) json["roofs"].push_back(to_json(roof));
@@ -113,6 +134,7 @@ Json to_json(const Report& report) {
     json["left_out"] = Json::array();
     for (const Omitted& omitted : report.omitted)
         json["left_out"].push_back({{"case", omitted.name}, {"why", omitted.why}});
+    if (!report.lost.empty()) json["lost"] = report.lost;
     return json;
 }
 

@@ -115,6 +115,8 @@ Measured measure(Stream& s, Work& work, const Separator& between, const MeasureO
     };
     measured.cold = timed(true);
     measured.warm = timed(false);
+    for (KernelRun& kernel : measured.kernels)
+        kernel.executables = executables(s.device(), kernel.kernel, kernel.constants);
     return measured;
 }
 

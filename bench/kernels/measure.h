@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bench/kernels/work.h"
+#include "runtime/executables.h"
 
 namespace assay::bench {
 
@@ -23,6 +24,7 @@ struct KernelRun {
     std::string kernel;  // "direct.q4_0"
     Constants constants{};
     std::uint32_t dispatches = 0;
+    std::vector<Executable> executables{};  // as far as the driver tells
 };
 
 struct MeasureOptions {
@@ -40,7 +42,9 @@ public:
     std::uint64_t swept_bytes() const { return swept_.bytes(); }
     void sweep(
         Stream& s) const;  // reads memory that nothing else uses: no cache holds anything else
-    void mark(Stream& s) const;  // an empty dispatch, on either side of a sample
+    // An empty dispatch, on either side of a sample. It writes where marks and sweeps before it
+    // write, so that all that is recorded before it ends before it begins.
+    void mark(Stream& s) const;
 
 private:
     Buffer swept_, written_;

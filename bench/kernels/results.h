@@ -43,20 +43,21 @@ struct Report {
     std::optional<Roofs> roofs{};  // nothing where only the answers were checked
     std::vector<Result> results{};
     std::vector<Omitted> omitted{};
+    std::string lost{};            // why the run ended before its last case; empty: it did not
+    bool tells_registers = false;  // the driver, of the kernels it compiles
 
     bool correct() const;
 };
 
 constexpr int schema_version = 1;  // of the JSON, see docs/bench.md
 nlohmann::ordered_json to_json(const Report& report);
-nlohmann::ordered_json tiers_json(const DeviceInfo& device);  // of each whether it is on
 
 std::string to_csv(const Report& report);   // RFC 4180, a row for each case
 std::string to_html(const Report& report);  // a page that loads nothing from anywhere
 
 // For people: what is above the rows, a row, what is below.
 std::string heading(const Report& report);
-std::string table_row(const Result& result);
+std::string table_row(const Report& report, const Result& result);
 std::string closing(const Report& report);
 
 // What these are made of.
@@ -64,7 +65,13 @@ inline constexpr std::string_view cpu_banner =
     "A CPU implementation of Vulkan is measured: the numbers say nothing about GPUs.";
 std::vector<std::string> head_lines(const Report& report);
 std::vector<std::string> table_columns(const Report& report);
-std::vector<std::string> table_cells(const Result& result);
+std::vector<std::string> table_cells(const Report& report, const Result& result);
+// What is to be known of a tier: why it is off, that no kernel uses it; empty: nothing.
+std::string tier_note(const DeviceInfo& device, Tier tier);
 std::string kernel_text(const Measured& timed);  // "direct.q4_0(8,1,2) + 2 x gather"
+// "64" or "64, 12 spilled": the most registers and spills of a kernel's executables, under whatever
+// names the driver tells them; empty if it does not.
+std::string registers_text(const std::vector<Executable>& executables);
+std::string registers_text(const Measured& timed);  // of each kernel: "64 + 32, 12 spilled + -"
 
 }  // namespace assay::bench

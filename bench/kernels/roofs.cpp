@@ -142,19 +142,17 @@ Roofs measure_roofs(Device& device, const Separator& between, bool quick) {
     return roofs;
 }
 
-Bound bound_of(const Roofs& roofs, const Cost& cost, bool product) {
+Bound bound_of(const Roofs& roofs, const Cost& cost, std::span<const std::string_view> arithmetic) {
     Bound bound{dispatch_roof, roofs.rate(dispatch_roof)};
     const auto consider = [&](std::string_view roof, double work, double rate) {
         if (rate > 0 && work / rate > bound.seconds) bound = {roof, work / rate};
     };
     consider(copy_roof, cost.bytes, roofs.rate(copy_roof));
-    const Roof* best = nullptr;
-    for (const Roof& roof : roofs.all) {
-        const bool may_bind = roof.name == fp32_roof || (product && roof.name == coopmat_roof);
-        if (roof.kind == Roof::Kind::arithmetic && may_bind && (!best || roof.rate > best->rate))
-            best = &roof;
+    if (!arithmetic.empty()) {
+        const auto rate = [&](std::string_view name) { return roofs.rate(name); };
+        const std::string_view best = std::ranges::max(arithmetic, {}, rate);
+        consider(best, cost.flops, roofs.rate(best));
     }
-    if (best) consider(best->name, cost.flops, best->rate);
     return bound;
 }
 

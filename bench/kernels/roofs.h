@@ -1,4 +1,5 @@
 #pragma once
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -28,12 +29,12 @@ public:
 // quick: with less memory and fewer samples.
 Roofs measure_roofs(Device& device, const Separator& between, bool quick);
 
-// The least time that some work can take under the roofs, and which of them says so: copy; for
-// products the best arithmetic with sums of 32 bits, else that of fp32; or the empty dispatch.
+// The least time that some work can take under the roofs, and which of them says so: copy, the best
+// of the arithmetic that may serve it, by the roofs' names, or the empty dispatch.
 struct Bound {
     std::string_view roof;
     double seconds = 0;
 };
-Bound bound_of(const Roofs& roofs, const Cost& cost, bool product);
+Bound bound_of(const Roofs& roofs, const Cost& cost, std::span<const std::string_view> arithmetic);
 
 }  // namespace assay::bench

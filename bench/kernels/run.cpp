@@ -32,6 +32,17 @@ std::uint64_t swept_bytes(const Device& device, const RunOptions& options) {
     return std::min(wanted, std::max(device.free_bytes() / 8, mebibyte));
 }
 
+// The roofs of the arithmetic that may serve an operation. Products of bytes are not exact: they
+// count where they were chosen.
+std::vector<std::string_view> serving_arithmetic(Operation operation,
+                                                 const std::vector<KernelRun>& kernels) {
+    std::vector<std::string_view> roofs{fp32_roof};
+    if (is_product(operation) || operation == Operation::attention) roofs.push_back(coopmat_roof);
+    if (std::ranges::any_of(kernels, [](auto& run) { return run.kernel.starts_with("dot."); }))
+        roofs.push_back(int8_roof);
+    return roofs;
+}
+
 class Runner {
 public:
     Runner(Device& device, const RunOptions& options) : device_(device), options_(options) {}
@@ -48,9 +59,8 @@ public:
         if (!between) return result;
         result.timed = measure(s, *work, *between, options_.measure);
         result.why = work->why(device_.info());
-        result.bound =
-            bound_of(*report.roofs, result.cost,
-                     is_product(c.shape->operation) || c.shape->operation == Operation::attention);
+        result.bound = bound_of(*report.roofs, result.cost,
+                                serving_arithmetic(c.shape->operation, result.timed->kernels));
         return result;
     }
 
@@ -60,15 +70,36 @@ private:
     Kept kept_;
 };
 
-// Throws what the device says if it does not work any more, rather than had no memory for a case.
-void require_alive(Device& device) {
-    Stream s(device);
-    const Tensor a = s.scratch(1, 1), b = s.scratch(1, 1);
-    s.copy(a, b);
-    s.wait();
+// What the device says if it does not work any more, rather than had no memory for a case.
+std::string loss_of(Device& device) {
+    try {
+        Stream s(device);
+        const Tensor a = s.scratch(1, 1), b = s.scratch(1, 1);
+        s.copy(a, b);
+        s.wait();
+        return "";
+    } catch (const Error& error) {
+        return error.what();
+    }
 }
 
 }  // namespace
+
+void run_cases(const Selection& selection, const CaseRunner& runner, const Listener& listener,
+               Report& report) {
+    for (std::size_t i = 0; i < selection.cases.size(); ++i) {
+        const Case& c = selection.cases[i];
+        listener.on_case(c, i);
+        try {
+            report.results.push_back(runner.run(c));
+        } catch (const Error& error) {
+            report.omitted.push_back({c.name(), error.what()});
+            if (report.lost = runner.lost(); !report.lost.empty()) return;
+            continue;
+        }
+        listener.on_result(report, report.results.back());
+    }
+}
 
 Report run(Device& device, const Selection& selection, const RunOptions& options, Report report,
            const Listener& listener) {
@@ -81,21 +112,16 @@ Report run(Device& device, const Selection& selection, const RunOptions& options
         report.swept_bytes = swept_bytes(device, options);
         between.emplace(device, report.swept_bytes);
         report.roofs = measure_roofs(device, *between, options.quick);
+        report.tells_registers =
+            !registers_text(executables(device, "nothing", {})).empty();  // the mark's kernel
     }
     listener.on_begin(report);
     Runner runner(device, options);
-    for (std::size_t i = 0; i < selection.cases.size(); ++i) {
-        const Case& c = selection.cases[i];
-        listener.on_case(c, i);
-        try {
-            report.results.push_back(runner.run(c, between ? &*between : nullptr, report));
-        } catch (const Error& error) {
-            require_alive(device);
-            report.omitted.push_back({c.name(), error.what()});
-            continue;
-        }
-        listener.on_result(report.results.back());
-    }
+    run_cases(
+        selection,
+        {.run = [&](const Case& c) { return runner.run(c, between ? &*between : nullptr, report); },
+         .lost = [&] { return loss_of(device); }},
+        listener, report);
     return report;
 }
 

@@ -19,10 +19,21 @@ struct RunOptions {
 struct Listener {
     std::function<void(const Report&)> on_begin;  // the device and its roofs are known
     std::function<void(const Case&, std::size_t number)> on_case;  // is run next
-    std::function<void(const Result&)> on_result;
+    std::function<void(const Report&, const Result&)> on_result;
 };
 
-// Runs the cases one after another. What the device has no memory for is left out and said so.
+// What runs a case.
+struct CaseRunner {
+    std::function<Result(const Case&)> run;  // throws an Error if it can't
+    std::function<std::string()> lost;       // why the device works no more; empty: it does
+};
+
+// Adds to the report what comes of the cases, one after another: results, those left out and, where
+// the device is lost, why it ends there.
+void run_cases(const Selection& selection, const CaseRunner& runner, const Listener& listener,
+               Report& report);
+
+// Measures the roofs and runs the cases. What the device has no memory for is left out and said so.
 // report: what of it the caller knows: version, date and selection.
 Report run(Device& device, const Selection& selection, const RunOptions& options, Report report,
            const Listener& listener);

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
+#include <iterator>
+#include <optional>
 #include <span>
 
 #include "bench/kernels/results.h"
@@ -33,19 +36,44 @@ std::string verdict(const Result& result) {
            std::to_string(not_finite) + " not finite";
 }
 
-// "on: float16; off: dot, coopmat"
+// "on: float16; off: coopmat (switched off)"
 std::string tiers_text(const DeviceInfo& device) {
     std::string on, off;
-    const auto tiers = tiers_json(device);
-    for (const auto& [tier, is_on] : tiers.items()) {
-        std::string& text = is_on.get<bool>() ? on : off;
-        text += (text.empty() ? "" : ", ") + tier;
+    for (std::size_t i = 0; i < tier_count; ++i) {
+        std::string& text = device.tiers[i].on ? on : off;
+        text += (text.empty() ? "" : ", ") + std::string(tier_names[i]);
+        if (const std::string note = tier_note(device, static_cast<Tier>(i)); !note.empty())
+            text += " (" + note + ")";
     }
     return "on: " + (on.empty() ? "none" : on) + "; off: " + (off.empty() ? "none" : off);
 }
 
+struct Figures {
+    std::optional<double> registers, spilled;  // spilled: of all kinds
+};
+
+// Drivers call them "VGPRs", "Register Count", "GRF registers"; "Spilled VGPRs", "Spill count". Of
+// several kinds of registers the first that is of each invocation counts.
+Figures figures_of(const Executable& executable) {
+    Figures figures;
+    for (const auto& [name, value] : executable.statistics) {
+        std::string lower = name;
+        std::ranges::transform(lower, lower.begin(),
+                               [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        const auto has = [&](const char* word) { return lower.find(word) != std::string::npos; };
+        const double number = std::visit([](auto v) { return static_cast<double>(v); }, value);
+        if (has("spill"))
+            figures.spilled = figures.spilled.value_or(0) + number;
+        else if (!figures.registers && !has("sgpr") && (has("gpr") || has("register")))
+            figures.registers = number;
+    }
+    return figures;
+}
+
+constexpr std::string_view registers_column = "registers";
+
 struct Column {
-    const char* name;
+    std::string_view name;
     int width;  // negative: the cells begin at the left
     std::string (*cell)(const Result&);
 };
@@ -75,6 +103,7 @@ constexpr Column timed_columns[] = {
          return r.compile_seconds > 0 ? time_text(r.compile_seconds) : std::string("-");
      }},
     {"error", 8, verdict},
+    {registers_column, 9, [](const Result& r) { return registers_text(*r.timed); }},
     {"kernels", 0, [](const Result& r) { return kernel_text(*r.timed); }},
 };
 constexpr Column checked_columns[] = {
@@ -88,8 +117,13 @@ constexpr Column checked_columns[] = {
     {"", 0, [](const Result& r) { return r.correct() ? std::string() : verdict(r); }},
 };
 
-std::span<const Column> columns(bool timed) {
-    return timed ? std::span<const Column>(timed_columns) : checked_columns;
+std::vector<Column> columns(const Report& report) {
+    const auto all = report.roofs ? std::span<const Column>(timed_columns) : checked_columns;
+    std::vector<Column> shown;
+    std::ranges::copy_if(all, std::back_inserter(shown), [&](const Column& column) {
+        return column.name != registers_column || report.tells_registers;
+    });
+    return shown;
 }
 
 std::string padded(const std::string& cell, int width) {
@@ -122,20 +156,49 @@ std::string kernel_text(const Measured& timed) {
 
 // What was only to be checked, and could not be, is not correct.
 bool Report::correct() const {
-    return !results.empty() && std::ranges::all_of(results, &Result::correct) &&
+    return lost.empty() && !results.empty() && std::ranges::all_of(results, &Result::correct) &&
            (roofs || omitted.empty());
+}
+
+std::string tier_note(const DeviceInfo& device, Tier tier) {
+    const std::string& off = device.tier(tier).note;
+    const bool unused = !tier_has_kernels.at(static_cast<std::size_t>(tier));
+    return off + (unused && !off.empty() ? "; " : "") + (unused ? "no kernels yet" : "");
+}
+
+std::string registers_text(const std::vector<Executable>& executables) {
+    std::optional<double> registers, spilled;
+    for (const Executable& executable : executables) {
+        const Figures figures = figures_of(executable);
+        if (figures.registers) registers = std::max(registers.value_or(0), *figures.registers);
+        if (figures.spilled) spilled = std::max(spilled.value_or(0), *figures.spilled);
+    }
+    std::string text = registers ? format_text("%.0f", *registers) : "";
+    if (spilled && (*spilled > 0 || !registers))
+        text += (registers ? ", " : "") + format_text("%.0f spilled", *spilled);
+    return text;
+}
+
+std::string registers_text(const Measured& timed) {
+    std::string text;
+    bool told = false;
+    for (const KernelRun& run : timed.kernels) {
+        const std::string registers = registers_text(run.executables);
+        told = told || !registers.empty();
+        text += (text.empty() ? "" : " + ") + (registers.empty() ? "-" : registers);
+    }
+    return told ? text : "";
 }
 
 std::vector<std::string> table_columns(const Report& report) {
     std::vector<std::string> names;
-    for (const Column& column : columns(report.roofs.has_value())) names.emplace_back(column.name);
+    for (const Column& column : columns(report)) names.emplace_back(column.name);
     return names;
 }
 
-std::vector<std::string> table_cells(const Result& result) {
+std::vector<std::string> table_cells(const Report& report, const Result& result) {
     std::vector<std::string> cells;
-    for (const Column& column : columns(result.timed.has_value()))
-        cells.push_back(column.cell(result));
+    for (const Column& column : columns(report)) cells.push_back(column.cell(result));
     return cells;
 }
 
@@ -158,6 +221,8 @@ std::vector<std::string> head_lines(const Report& report) {
             "n samples, %u at most; cold: after reading %.0f MiB of other memory; rates and "
             "shares are of the cold median; error: NMSE",
             report.options.samples, static_cast<double>(report.swept_bytes) / (1 << 20)));
+    if (report.roofs && !report.tells_registers)
+        lines.emplace_back("the driver tells nothing of registers");
     return lines;
 }
 
@@ -165,11 +230,11 @@ std::string heading(const Report& report) {
     std::string text;
     if (report.device.is_cpu) text += std::string(cpu_banner) + "\n";
     for (const std::string& head : head_lines(report)) text += head + "\n";
-    return text + "\n" + line(columns(report.roofs.has_value()), table_columns(report));
+    return text + "\n" + line(columns(report), table_columns(report));
 }
 
-std::string table_row(const Result& result) {
-    return line(columns(result.timed.has_value()), table_cells(result));
+std::string table_row(const Report& report, const Result& result) {
+    return line(columns(report), table_cells(report, result));
 }
 
 std::string closing(const Report& report) {
@@ -180,6 +245,9 @@ std::string closing(const Report& report) {
     if (wrong > 0)
         text += std::to_string(wrong) + " of " + std::to_string(report.results.size()) +
                 " cases are WRONG\n";
+    if (!report.lost.empty())
+        text += "ended after " + std::to_string(report.results.size() + report.omitted.size()) +
+                " cases, since the device is lost: " + report.lost + "\n";
     return text;
 }
 

@@ -56,7 +56,19 @@ std::string filter_of_cases(const std::string& text) {
     }
 }
 
-int list(const bench::Selection& selection) {
+// Which cases are usual depends on the device that a run would take. Without any they are a GPU's.
+bool takes_cpu(const std::string& device) {
+    try {
+        return find_device(device).is_cpu;
+    } catch (const Error&) {
+        if (!device.empty()) throw;
+        return false;
+    }
+}
+
+int list(const BenchKernelsOptions& options) {
+    const auto selection = bench::select_cases(options.filters, takes_cpu(options.device),
+                                               options.all, options.run.quick);
     for (const bench::Case& c : selection.cases) print(c.name() + "\n");
     return exit_code::done;
 }
@@ -76,7 +88,7 @@ void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) 
                      "All cases that the filter leaves open, not the usual ones");
     command.add_flag("--quick", options.run.quick, "Few cases and samples: a few seconds");
     command.add_flag("--check", options.run.check_only, "Compare the answers only, time nothing");
-    command.add_flag("--list", options.list, "List the cases and run none");
+    command.add_flag("--list", options.list, "List the cases and run none; needs no device");
     command
         .add_option("--samples", options.run.measure.samples,
                     "Times each case is measured, cold and warm")
@@ -125,12 +137,14 @@ void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) 
 }
 
 int bench_kernels(BenchKernelsOptions options) {
+    if (options.list) return list(options);
     if (options.run.quick) options.run.measure.samples = std::min(options.run.measure.samples, 5u);
     // Nothing is kept from the run before, so that compile times are those of a first start.
-    Device device({.select = options.device, .disabled = options.disabled});
+    Device device({.select = options.device,
+                   .disabled = options.disabled,
+                   .executable_statistics = !options.run.check_only});
     const auto selection =
         bench::select_cases(options.filters, device.info().is_cpu, options.all, options.run.quick);
-    if (options.list) return list(selection);
 
     const bool table = options.json != "-";
     const auto earlier = read_earlier(options.compare);  // --json may replace it
@@ -151,9 +165,9 @@ int bench_kernels(BenchKernelsOptions options) {
                     c.name());
             },
         .on_result =
-            [&](const bench::Result& result) {
+            [&](const bench::Report& so_far, const bench::Result& result) {
                 progress.clear();
-                if (table) print(bench::table_row(result));
+                if (table) print(bench::table_row(so_far, result));
             }};
     const bench::Report report = bench::run(
         device, selection, options.run,

@@ -9,7 +9,8 @@ namespace assay::cli {
 
 struct BenchKernelsOptions {
     std::vector<std::string> filters;
-    std::string device, json, csv, html, compare;  // files; "-" is standard output
+    std::string device;
+    std::string json, csv, html, compare;  // files; json "-" is standard output
     bool all = false, list = false, quiet = false;
     std::vector<Tier> disabled;  // that the device is to go without
     bench::RunOptions run;

@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "bench/kernels/compare.h"
 #include "bench/kernels/errors.h"
 #include "bench/kernels/measure.h"
+#include "bench/kernels/run.h"
 #include "bench/kernels/selection.h"
 #include "runtime/error.h"
 
@@ -29,7 +31,8 @@ Report report() {
         result.timed = Measured{.cold = {30, 4e-4, 3.9e-4, 4.2e-4},
                                 .warm = {30, 3e-4, 2.9e-4, 3.2e-4},
                                 .kernels = {{"tiled.q4_0", {{64, 2}, 2}, 2}}};
-        result.bound = bound_of(*report.roofs, result.cost, true);
+        constexpr std::array arithmetic{fp32_roof, coopmat_roof};
+        result.bound = bound_of(*report.roofs, result.cost, arithmetic);
         report.results.push_back(result);
     }
     return report;
@@ -73,15 +76,23 @@ TEST(ErrorMeter, TellsWrongFromInexact) {
 
 TEST(Roofs, BindWhereTheyAreLowest) {
     const Roofs roofs = *report().roofs;
-    const Bound memory = bound_of(roofs, {1e9, 1e9}, true),
-                arithmetic = bound_of(roofs, {1e6, 1e12}, true),
-                dispatch = bound_of(roofs, {100, 100}, true);
+    constexpr std::array matrices{fp32_roof, coopmat_roof};  // these were not measured
+    const Bound memory = bound_of(roofs, {1e9, 1e9}, matrices),
+                arithmetic = bound_of(roofs, {1e6, 1e12}, matrices),
+                dispatch = bound_of(roofs, {100, 100}, matrices);
     EXPECT_EQ(memory.roof, copy_roof);
     EXPECT_DOUBLE_EQ(memory.seconds, 0.01);
     EXPECT_EQ(arithmetic.roof, fp32_roof);
     EXPECT_DOUBLE_EQ(arithmetic.seconds, 1);
     EXPECT_EQ(dispatch.roof, dispatch_roof);
     EXPECT_DOUBLE_EQ(dispatch.seconds, 1e-6);
+
+    Roofs with_bytes = roofs;
+    with_bytes.all.push_back({int8_roof, Roof::Kind::arithmetic, 4e12});
+    constexpr std::array bytes{fp32_roof, coopmat_roof, int8_roof};
+    EXPECT_DOUBLE_EQ(bound_of(with_bytes, {1e6, 1e12}, bytes).seconds, 0.25);
+    EXPECT_DOUBLE_EQ(bound_of(with_bytes, {1e6, 1e12}, matrices).seconds, 1);
+    EXPECT_EQ(bound_of(roofs, {1e6, 1e12}, {}).roof, copy_roof);
 }
 
 TEST(Compare, CallsNoiseNoise) {
@@ -136,7 +147,7 @@ TEST(Reports, SayTheSame) {
               std::string::npos)
         << csv;
 
-    const std::string row = table_row(made.results[0]);
+    const std::string row = table_row(made, made.results[0]);
     for (const char* part : {"400.00 us", "300.00 us", "50.0 GB/s", "250 GOP/s", "50.0 %", "copy",
                              "2 x tiled.q4_0(64,2)"})
         EXPECT_NE(row.find(part), std::string::npos) << part << " is not in\n" << row;
@@ -149,12 +160,95 @@ TEST(Reports, SayTheSame) {
         EXPECT_EQ(html.find(loads), std::string::npos) << loads;
 }
 
+// As drivers tell them: RADV of Mesa, NVIDIA's, and ANV of Mesa, which makes several of a kernel.
+TEST(Reports, ShowRegistersWhereTheDriverTells) {
+    const Executable amd{"compute",
+                         64,
+                         {{"SGPRs", std::uint64_t{32}},
+                          {"VGPRs", std::uint64_t{84}},
+                          {"Spilled SGPRs", std::uint64_t{2}},
+                          {"Spilled VGPRs", std::uint64_t{3}}}},
+        nvidia{"", 32, {{"Register Count", std::int64_t{128}}, {"Stack Size", std::int64_t{0}}}},
+        intel{"CS8", 8, {{"Spill Count", std::uint64_t{0}}}},
+        intel_16{"CS16", 16, {{"Spill Count", std::uint64_t{7}}}}, silent{"", 8, {{"Loops", 1.5}}};
+    EXPECT_EQ(registers_text({amd}), "84, 5 spilled");
+    EXPECT_EQ(registers_text({nvidia}), "128");
+    EXPECT_EQ(registers_text({intel}), "0 spilled");
+    EXPECT_EQ(registers_text({intel, intel_16}), "7 spilled");
+    EXPECT_EQ(registers_text({silent}), "");
+
+    Report made = report();
+    EXPECT_NE(heading(made).find("the driver tells nothing of registers"), std::string::npos);
+    EXPECT_FALSE(to_json(made)["tells_registers"].get<bool>());
+    EXPECT_EQ(registers_text(*made.results[0].timed), "");
+    made.tells_registers = true;
+    auto& kernels = made.results[0].timed->kernels;
+    kernels[0].executables = {amd};
+    kernels.push_back({"gather", {}, 1, {silent}});
+    EXPECT_NE(heading(made).find(" registers kernels"), std::string::npos);
+    EXPECT_EQ(heading(made).find("tells nothing"), std::string::npos);
+    EXPECT_NE(table_row(made, made.results[0]).find("84, 5 spilled + -"), std::string::npos);
+    EXPECT_NE(to_csv(made).find(",\"84, 5 spilled + -\","), std::string::npos) << to_csv(made);
+    const auto json = to_json(made)["cases"][0]["kernels"];
+    EXPECT_EQ(json[0]["executables"][0]["statistics"]["VGPRs"], 84);
+    EXPECT_EQ(json[0]["executables"][0]["subgroup_size"], 64);
+    EXPECT_EQ(json[1]["executables"][0]["statistics"]["Loops"], 1.5);
+}
+
+TEST(Reports, SayWhatIsKnownOfTiers) {
+    Report made = report();
+    made.device.tiers[0].on = true;
+    made.device.tiers[3].note = "the device lacks it";
+    EXPECT_EQ(tier_note(made.device, Tier::float16), "");
+    EXPECT_EQ(tier_note(made.device, Tier::coopmat2), "the device lacks it; no kernels yet");
+    EXPECT_NE(heading(made).find("coopmat2 (the device lacks it; no kernels yet)"),
+              std::string::npos);
+    const auto device = to_json(made)["device"];
+    EXPECT_TRUE(device["tiers"]["float16"].get<bool>());
+    EXPECT_FALSE(device["tier_notes"].contains("float16"));
+    EXPECT_EQ(device["tier_notes"]["coopmat2"], "the device lacks it; no kernels yet");
+}
+
+// What was measured before the device was lost is kept.
+TEST(Reports, EndWithTheDevice) {
+    const Report made = report();
+    const Selection selection =
+        select_cases({"matmul q4_0 mistral part=w13 rows=1..4"}, false, false, false);
+    ASSERT_EQ(selection.cases.size(), 4u);
+    std::size_t begun = 0, told = 0;
+    const CaseRunner runner{.run = [&](const Case&) -> Result {
+                                if (begun == 2) throw Error("no memory for it");
+                                if (begun == 3) throw Error("it ended");
+                                return made.results[0];
+                            },
+                            .lost = [&] { return begun == 3 ? "ErrorDeviceLost" : ""; }};
+    const Listener listener{.on_begin = {},
+                            .on_case = [&](const Case&, std::size_t number) { begun = number + 1; },
+                            .on_result = [&](const Report&, const Result&) { ++told; }};
+    Report run{.version = "1", .date = "now", .selection = "4 of 4"};
+    run.roofs = made.roofs;
+    run_cases(selection, runner, listener, run);
+    EXPECT_EQ(begun, 3u);  // and the fourth is not begun
+    EXPECT_EQ(told, 1u);
+    ASSERT_EQ(run.results.size(), 1u);
+    ASSERT_EQ(run.omitted.size(), 2u);
+    EXPECT_EQ(run.omitted[1].why, "it ended");
+    EXPECT_TRUE(run.results[0].correct());
+    EXPECT_FALSE(run.correct());
+    EXPECT_NE(closing(run).find("ended after 3 cases, since the device is lost: ErrorDeviceLost"),
+              std::string::npos)
+        << closing(run);
+    EXPECT_EQ(to_json(run)["lost"], "ErrorDeviceLost");
+    EXPECT_FALSE(to_json(made).contains("lost"));
+    EXPECT_NE(to_html(run).find("ErrorDeviceLost"), std::string::npos);
+}
+
 TEST(Reports, CallWrongWrong) {
     Report made = report();
     EXPECT_TRUE(made.correct());
     made.results[1].adversarial.wrong = 3;
     EXPECT_FALSE(made.correct());
-    EXPECT_NE(table_row(made.results[1]).find("WRONG: 3 of 18"), std::string::npos);
+    EXPECT_NE(table_row(made, made.results[1]).find("WRONG: 3 of 18"), std::string::npos);
     EXPECT_NE(closing(made).find("1 of 2 cases are WRONG"), std::string::npos);
     EXPECT_FALSE(to_json(made)["cases"][1]["correct"].get<bool>());
 }

@@ -43,6 +43,20 @@ TEST(BenchKernels, MeasuresAndCompares) {
     std::filesystem::remove_all(folder);
 }
 
+TEST(BenchKernels, ListsCasesWithoutADevice) {
+    const std::string no_device =
+        "VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent ASSAY_LAVAPIPE_PID=$$";
+    const std::vector<std::string> arguments{"bench", "kernels", "--list", "--filter",
+                                             "rmsnorm rows=1,2"};
+    const Ran gpu = run_assay(arguments, "", no_device), cpu = run_assay(arguments);
+    EXPECT_EQ(gpu.exit_code, 0) << gpu.errors;
+    EXPECT_NE(gpu.output.find("rmsnorm mistral-7b rows=1\n"), std::string::npos) << gpu.output;
+    EXPECT_EQ(cpu.output, "rmsnorm small rows=1\nrmsnorm small rows=2\n");
+    std::vector<std::string> on_it = arguments;
+    on_it.insert(on_it.end(), {"--device", "0"});
+    EXPECT_EQ(run_assay(on_it, "", no_device).exit_code, 1);
+}
+
 // Every operation, in every format, in little time.
 TEST(BenchKernels, ChecksEveryFormat) {
     std::vector<std::string> arguments{"bench", "kernels", "--check", "--all", "--quiet"};
