@@ -4,10 +4,26 @@
 
 #include "model/mistral.h"
 #include "tests/model/test_files.h"
+#include "tests/support/paths.h"
 #include "tests/support/tiny_model.h"
 
 namespace assay {
 namespace {
+
+// A step as wide as any: a whole chunk, the last of a longer prompt, with the logits of guesses.
+void take_widest_step(Engine& engine, std::uint32_t chunk) {
+    Sequence sequence(engine);
+    const std::vector<TokenId> tokens(200, 5);
+    const std::size_t before_last = tokens.size() - chunk;
+    const Work prompt{.sequence = &sequence, .tokens = std::span(tokens).first(before_last)};
+    engine.step({&prompt, 1});
+    const Work widest{.sequence = &sequence,
+                      .tokens = std::span(tokens).subspan(before_last),
+                      .logits = Work::last,
+                      .sample = true,
+                      .guesses = shader::most_guesses};
+    engine.step({&widest, 1});
+}
 
 TEST(MemoryPlan, CoversWhatARunTakes) {
     EngineOptions options{.kv = Cache::f16, .context = 256, .prefill_chunk = 64};
@@ -24,24 +40,33 @@ TEST(MemoryPlan, CoversWhatARunTakes) {
     EXPECT_GE(plan.weights, device.allocated_bytes() - before);
     EXPECT_LE(plan.weights, (device.allocated_bytes() - before) / 100 * 105);
 
-    // Everything a run has allocated after its widest step: a whole chunk, the last of a longer
-    // prompt, with the logits of guesses.
+    // Everything a run has allocated after its widest step.
     const Mistral mistral(checkpoint.config(), std::move(weights));
     Engine engine(device, mistral, options);
-    Sequence sequence(engine);
-    const std::vector<TokenId> tokens(200, 5);
-    const std::size_t before_last = tokens.size() - options.prefill_chunk;
-    const Work prompt{.sequence = &sequence, .tokens = std::span(tokens).first(before_last)};
-    engine.step({&prompt, 1});
-    const Work widest{.sequence = &sequence,
-                      .tokens = std::span(tokens).subspan(before_last),
-                      .logits = Work::last,
-                      .sample = true,
-                      .guesses = shader::most_guesses};
-    engine.step({&widest, 1});
+    take_widest_step(engine, options.prefill_chunk);
     EXPECT_LE(engine.stream().scratch_peak_bytes(), plan.scratch);
     EXPECT_GE(engine.stream().scratch_peak_bytes(), plan.scratch / 3 * 2);
     EXPECT_LE(device.peak_allocated_bytes(), plan.total());
+}
+
+TEST(MemoryPlan, CoversActivationsOf8Bits) {
+    Device device;
+    if (!device.has(Tier::dot)) GTEST_SKIP() << device.info().tier(Tier::dot).note;
+    const Checkpoint checkpoint(test::data("demo-judge/tiny-judge-Q8_0.gguf"));
+    EngineOptions options{.context = 256, .prefill_chunk = 128};
+    const Mistral mistral(checkpoint.config(), load_weights(device, checkpoint, options.context));
+    std::uint64_t without = 0;
+    for (const bool int8 : {false, true}) {
+        options.int8_activations = int8;
+        const MemoryPlan plan =
+            plan_memory(checkpoint, options, {device.info(), device.free_bytes()});
+        Engine engine(device, mistral, options);
+        take_widest_step(engine, options.prefill_chunk);
+        EXPECT_LE(engine.stream().scratch_peak_bytes(), plan.scratch);
+        EXPECT_GE(engine.stream().scratch_peak_bytes(), plan.scratch / 3 * 2);
+        EXPECT_GT(engine.stream().scratch_peak_bytes(), without);
+        without = engine.stream().scratch_peak_bytes();
+    }
 }
 
 TEST(MemoryPlan, CountsTheCacheInItsFormat) {
