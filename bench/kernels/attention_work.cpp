@@ -118,8 +118,9 @@ public:
         return attention_cost(model_, *case_.kv, texts_, tokens_, case_.keys);
     }
 
-    std::string why(const DeviceInfo& device) const override {
-        if (device.is_cpu) return "a CPU implementation, for which sums over invocations are slow";
+    std::string why(Device& device) const override {
+        if (device.info().is_cpu)
+            return "a CPU implementation, for which sums over invocations are slow";
         return halves_ ? "the device multiplies matrices, and a text has several tokens"
                        : "invocations share the keys of a query";
     }

@@ -50,8 +50,9 @@ public:
                             routed_rows(), x_rows(), static_cast<std::uint32_t>(met.size()));
     }
 
-    std::string why(const DeviceInfo& device) const override {
-        return path_reason(path_, device, *case_.format, routing_.expert_rows);
+    std::string why(Device& device) const override {
+        return path_reason(path_, device, Rows::grouped, *case_.format, routing_.expert_rows,
+                           case_.shape->out);
     }
 
 private:

@@ -29,8 +29,8 @@ public:
                             case_.rows, case_.rows, 1);
     }
 
-    std::string why(const DeviceInfo& device) const override {
-        return path_reason(path_, device, *case_.format, case_.rows);
+    std::string why(Device& device) const override {
+        return path_reason(path_, device, Rows::all, *case_.format, case_.rows, case_.shape->out);
     }
 
 private:

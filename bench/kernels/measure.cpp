@@ -2,11 +2,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <string>
 
 #include "runtime/error.h"
 
 namespace assay::bench {
 namespace {
+
+constexpr std::uint64_t mebibyte = 1 << 20;
+
+// Of the largest cache of the machine's CPU in bytes; 0 if it does not say.
+std::uint64_t last_level_cache() {
+    std::uint64_t kibibytes = 0;
+    for (int level = 0; level < 8; ++level) {
+        std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) +
+                         "/size");
+        if (std::uint64_t size = 0; in >> size) kibibytes = std::max(kibibytes, size);
+    }
+    return kibibytes * 1024;
+}
 
 constexpr std::string_view mark = "nothing";  // the kernel on either side of a sample
 
@@ -75,6 +90,14 @@ Timing timing_of(std::vector<double> seconds) {
             percentile(seconds, 0.1), percentile(seconds, 0.9)};
 }
 
+std::uint64_t swept_bytes(const Device& device, bool quick) {
+    if (quick && device.info().is_cpu) return 16 * mebibyte;
+    constexpr std::uint64_t most = 256 * mebibyte;
+    const std::uint64_t wanted =
+        device.info().is_cpu ? std::clamp(2 * last_level_cache(), 64 * mebibyte, most) : most;
+    return std::min(wanted, std::max(device.free_bytes() / 8, mebibyte));
+}
+
 Separator::Separator(Device& device, std::uint64_t swept_bytes)
     : swept_(device, swept_bytes / 16 * 16, Memory::device, "memory swept between samples"),
       written_(device, 256, Memory::device, "what a sweep writes") {}
@@ -96,6 +119,15 @@ std::vector<double> sample_seconds(Stream& s, std::uint32_t samples, const Separ
     std::vector<double> seconds;
     for (const auto sample : split(record(s, samples, between, cold, work)))
         seconds.push_back(seconds_of(sample));
+    return seconds;
+}
+
+std::vector<double> sample_spans(Stream& s, std::uint32_t samples, const Separator& between,
+                                 const std::function<void()>& work) {
+    std::vector<double> seconds;
+    for (const auto sample : split(record(s, samples, between, true, work)))
+        seconds.push_back(sample.back().start_seconds + sample.back().seconds -
+                          sample.front().start_seconds);
     return seconds;
 }
 

@@ -34,6 +34,11 @@ struct MeasureOptions {
 };
 constexpr std::uint32_t least_samples = 3;
 
+// Bytes to read before a cold sample: twice what caches hold, as far as that can be known, but no
+// more than takes a fraction of a second to read or an eighth of the memory that is free. quick: a
+// CPU implementation reads little.
+std::uint64_t swept_bytes(const Device& device, bool quick);
+
 // What is recorded around samples.
 class Separator {
 public:
@@ -64,5 +69,9 @@ Measured measure(Stream& s, Work& work, const Separator& between, const MeasureO
 // timestamps.
 std::vector<double> sample_seconds(Stream& s, std::uint32_t samples, const Separator& between,
                                    bool cold, const std::function<void()>& work);
+
+// The same, cold, from the beginning of a sample's first dispatch to the end of its last.
+std::vector<double> sample_spans(Stream& s, std::uint32_t samples, const Separator& between,
+                                 const std::function<void()>& work);
 
 }  // namespace assay::bench

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/ops/tuning.h"
+
 namespace assay::bench {
 namespace {
 
@@ -105,10 +107,12 @@ Tolerance product_tolerance(std::uint32_t in_dim, std::span<const ProfileEvent> 
     return by;
 }
 
-std::string path_reason(ops::MatmulPath asked, const DeviceInfo& device, Format format,
-                        std::uint32_t rows) {
+std::string path_reason(ops::MatmulPath asked, Device& device, Rows of, Format format,
+                        std::uint32_t rows, std::uint32_t out_dim) {
     if (asked != ops::MatmulPath::automatic) return "asked for";
-    return std::string(ops::matmul_choice(device, format, rows).reason);
+    if (ops::tuning(device).choices.contains(ops::product_class(of, format, rows, out_dim)))
+        return "tuned: measured to be the fastest on this device";
+    return std::string(ops::matmul_choice(device.info(), format, rows).reason);
 }
 
 }  // namespace assay::bench

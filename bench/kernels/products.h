@@ -54,8 +54,8 @@ bool takes_halves(std::span<const ProfileEvent> events);
 // Of products of in_dim terms on the path that ran.
 Tolerance product_tolerance(std::uint32_t in_dim, std::span<const ProfileEvent> events);
 
-// Why a path is taken for so many rows that meet one weight.
-std::string path_reason(ops::MatmulPath asked, const DeviceInfo& device, Format format,
-                        std::uint32_t rows);
+// Why a product of so many rows that meet one weight is computed as it is.
+std::string path_reason(ops::MatmulPath asked, Device& device, Rows of, Format format,
+                        std::uint32_t rows, std::uint32_t out_dim);
 
 }  // namespace assay::bench

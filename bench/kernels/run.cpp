@@ -1,36 +1,12 @@
 #include "bench/kernels/run.h"
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 
 #include "runtime/error.h"
 
 namespace assay::bench {
 namespace {
-
-constexpr std::uint64_t mebibyte = 1 << 20;
-
-// Of the largest cache of the machine's CPU in bytes; 0 if it does not say.
-std::uint64_t last_level_cache() {
-    std::uint64_t kibibytes = 0;
-    for (int level = 0; level < 8; ++level) {
-        std::ifstream in("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level) +
-                         "/size");
-        if (std::uint64_t size = 0; in >> size) kibibytes = std::max(kibibytes, size);
-    }
-    return kibibytes * 1024;
-}
-
-// Twice what caches hold, as far as that can be known, but no more than takes a fraction of a
-// second to read or an eighth of the memory that is free.
-std::uint64_t swept_bytes(const Device& device, const RunOptions& options) {
-    if (options.quick && device.info().is_cpu) return 16 * mebibyte;
-    constexpr std::uint64_t most = 256 * mebibyte;
-    const std::uint64_t wanted =
-        device.info().is_cpu ? std::clamp(2 * last_level_cache(), 64 * mebibyte, most) : most;
-    return std::min(wanted, std::max(device.free_bytes() / 8, mebibyte));
-}
 
 // The roofs of the arithmetic that may serve an operation. Products of bytes are not exact: they
 // count where they were chosen.
@@ -58,7 +34,7 @@ public:
         result.compile_seconds = device_.compile_seconds() - compiled;
         if (!between) return result;
         result.timed = measure(s, *work, *between, options_.measure);
-        result.why = work->why(device_.info());
+        result.why = work->why(device_);
         result.bound = bound_of(*report.roofs, result.cost,
                                 serving_arithmetic(c.shape->operation, result.timed->kernels));
         return result;
@@ -109,7 +85,7 @@ Report run(Device& device, const Selection& selection, const RunOptions& options
     report.options = options.measure;
     std::optional<Separator> between;
     if (!options.check_only) {
-        report.swept_bytes = swept_bytes(device, options);
+        report.swept_bytes = swept_bytes(device, options.quick);
         between.emplace(device, report.swept_bytes);
         report.roofs = measure_roofs(device, *between, options.quick);
         report.tells_registers =

@@ -27,7 +27,7 @@ public:
     // What the operation has to move and compute, see docs/bench.md.
     virtual Cost cost() const = 0;
     // Why its kernels are the ones that run, where there is a choice.
-    virtual std::string why(const DeviceInfo&) const { return "the only one"; }
+    virtual std::string why(Device&) const { return "the only one"; }
 };
 
 class DeviceExperts;

@@ -5,6 +5,7 @@
 #include "grader/cli/bench_kernels.h"
 #include "grader/cli/bench_model.h"
 #include "grader/cli/bench_rows.h"
+#include "grader/cli/bench_tune.h"
 #include "grader/cli/commands.h"
 
 namespace assay::cli {
@@ -41,8 +42,19 @@ Action add_options(CLI::App& command) {
     const auto kernels_options = std::make_shared<BenchKernelsOptions>();
     add_bench_kernels_options(*kernels, *kernels_options);
 
+    CLI::App* tune = command.add_subcommand(
+        "tune", "Find out how matrix products are computed fastest on a device, and keep it");
+    tune->footer(
+        "Examples:\n"
+        "  assay bench tune\n"
+        "  assay bench tune --model prometheus-7b-v2.0.Q4_K_M.gguf\n"
+        "  assay bench tune --forget");
+    const auto tune_options = std::make_shared<BenchTuneOptions>();
+    add_bench_tune_options(*tune, *tune_options);
+
     return [=] {
-        return kernels->parsed() ? bench_kernels(*kernels_options)
+        return tune->parsed()      ? bench_tune(*tune_options)
+               : kernels->parsed() ? bench_kernels(*kernels_options)
                : model->parsed() ? bench_model(*model_options)
                : rows->parsed()  ? bench_rows(*rows_options)
                                  : bench_grading(*grading_options);
@@ -58,6 +70,8 @@ const Command bench_command{
     .description =
         "bench kernels times every operation at the shapes of real models, beside what the device "
         "can do at best, and checks the answers (docs/bench.md).\n"
+        "bench tune measures which of the ways to compute a matrix product is the fastest on the "
+        "device, for each format and number of rows; runs of models go by it from then on.\n"
         "bench model times loading and start-up, reading a prompt (prefill) and writing a text "
         "(decode), with the memory they take. It measures the device's copy rate in the same run: "
         "writing a token reads every weight once, so the share of that rate says how much is left "

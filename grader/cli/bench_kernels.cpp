@@ -2,28 +2,22 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "bench/kernels/compare.h"
 #include "bench/kernels/filter.h"
+#include "grader/cli/bench_support.h"
 #include "grader/cli/commands.h"
 #include "grader/cli/options.h"
 #include "grader/cli/output_file.h"
 #include "grader/cli/terminal.h"
+#include "grader/cli/tuning.h"
 #include "runtime/error.h"
 
 namespace assay::cli {
 namespace {
-
-std::string now() {
-    const std::time_t seconds = std::time(nullptr);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&seconds));
-    return text;
-}
 
 std::string selection_text(const bench::Selection& selection) {
     return std::to_string(selection.cases.size()) + " of " + std::to_string(selection.of) +
@@ -108,6 +102,7 @@ void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) 
                     "Index or part of a name, as `assay devices` lists them (default: the fastest)")
         ->type_name("DEVICE");
     add_disable_option(command, options.disabled);
+    add_tune_option(command, options.tuned);
     command
         .add_option_function<std::string>(
             "--path",
@@ -146,6 +141,7 @@ int bench_kernels(BenchKernelsOptions options) {
                    .executable_statistics = !options.run.check_only});
     const auto selection =
         bench::select_cases(options.filters, device.info().is_cpu, options.all, options.run.quick);
+    if (options.tuned) use_stored_tuning(device);
 
     const bool table = options.json != "-";
     const auto earlier = read_earlier(options.compare);  // --json may replace it
@@ -172,7 +168,7 @@ int bench_kernels(BenchKernelsOptions options) {
             }};
     const bench::Report report = bench::run(
         device, selection, options.run,
-        {.version = ASSAY_VERSION, .date = now(), .selection = selection_text(selection)},
+        {.version = ASSAY_VERSION, .date = utc_now(), .selection = selection_text(selection)},
         listener);
     progress.clear();
     auto document = bench::to_json(report);

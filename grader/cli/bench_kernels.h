@@ -12,6 +12,7 @@ struct BenchKernelsOptions {
     std::string device;
     std::string json, csv, html, compare;  // files; json "-" is standard output
     bool all = false, list = false, quiet = false;
+    bool tuned = true;           // go by what `assay bench tune` found
     std::vector<Tier> disabled;  // that the device is to go without
     bench::RunOptions run;
 };

@@ -295,7 +295,10 @@ int bench_model(BenchModelOptions options) {
     options.run.context = options.prompt + options.generate;
     const fs::path model = model_path(options.run);  // which may lie in a cache
     std::optional<ColdCaches> cold;
-    if (options.cold) cold.emplace();
+    if (options.cold) {
+        cold.emplace();
+        options.run.tuned = false;  // else the first use of a GPU takes a minute
+    }
     const Results results = measure(options, model);
     if (options.json)
         print_json(results, options);

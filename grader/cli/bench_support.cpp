@@ -1,6 +1,7 @@
 #include "grader/cli/bench_support.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "model/engine/random.h"
 
@@ -10,6 +11,13 @@ double median(std::vector<double> values) {
     std::ranges::sort(values);
     const std::size_t middle = values.size() / 2;
     return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+std::string utc_now() {
+    const std::time_t seconds = std::time(nullptr);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&seconds));
+    return text;
 }
 
 std::vector<TokenId> random_tokens(std::uint32_t count, std::uint32_t vocabulary,

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/ops.h"
+#include "runtime/ops/tuning.h"
 
 namespace assay::cli {
 namespace {
@@ -81,6 +83,15 @@ std::vector<std::string> shapes(const DeviceInfo& device) {
     return lines;
 }
 
+// What was measured on the device, if anything was that can be read.
+std::optional<ops::Tuning> stored_tuning(const DeviceInfo& device) {
+    try {
+        return ops::read_tuning(device, ops::tuning_file(device, default_cache_folder()));
+    } catch (const Error&) {
+        return std::nullopt;  // what is wrong with it is said where it would be used
+    }
+}
+
 Json to_json(const DeviceInfo& device) {
     Json paths = Json::array();
     for (const PathRange& range : matmul_paths(device)) {
@@ -93,6 +104,9 @@ Json to_json(const DeviceInfo& device) {
         tiers[tier_names[i]] = {{"on", device.tiers[i].on}};
         if (!device.tiers[i].on) tiers[tier_names[i]]["note"] = device.tiers[i].note;
     }
+    Json tuned;  // null if it is not
+    if (const auto tuning = stored_tuning(device))
+        tuned = {{"date", tuning->date}, {"choices", tuning->choices.size()}};
     return {{"index", device.index},
             {"name", device.name},
             {"kind", device.kind},
@@ -108,7 +122,8 @@ Json to_json(const DeviceInfo& device) {
             {"matrix_shapes", shapes(device)},
             {"usable", device.missing.empty()},
             {"missing", device.missing},
-            {"matmul", paths}};
+            {"matmul", paths},
+            {"tuned", tuned}};
 }
 
 void print(const DeviceInfo& device) {
@@ -127,6 +142,9 @@ void print(const DeviceInfo& device) {
     for (const std::string& line : tiers_off(device)) row("", "without " + line);
     if (!device.matrix_shapes.empty()) row("matrices", join(shapes(device)));
     row("matmul", text(matmul_paths(device)));
+    const auto tuning = stored_tuning(device);
+    row("tuned", tuning ? tuning->date + ", choices: " + std::to_string(tuning->choices.size())
+                        : "no (assay bench tune)");
     row("usable", device.missing.empty() ? "yes" : "no: it lacks " + join(device.missing));
 }
 

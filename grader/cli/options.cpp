@@ -91,6 +91,13 @@ void add_disable_option(CLI::App& command, std::vector<Tier>& disabled) {
         ->type_name("TIERS");
 }
 
+void add_tune_option(CLI::App& command, bool& tuned) {
+    command.add_flag_callback(
+        "--no-tune", [&tuned] { tuned = false; },
+        "Compute matrix products as usual: do not measure on the first use of a GPU what is "
+        "fastest on it (a minute), nor go by what `assay bench tune` found");
+}
+
 void add_device_options(CLI::App& command, RunOptions& options) {
     CLI::Option* one =
         command
@@ -106,6 +113,7 @@ void add_device_options(CLI::App& command, RunOptions& options) {
         ->excludes(one)
         ->type_name("DEVICES");
     add_disable_option(command, options.disabled);
+    add_tune_option(command, options.tuned);
     command
         .add_option_function<std::string>(
             "--experts-on",

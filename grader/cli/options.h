@@ -33,6 +33,7 @@ struct RunOptions {
     bool profile = false;
     bool quiet = false;
     bool keep_pipelines = true;  // in the user's cache folder
+    bool tuned = true;           // go by measurements of matrix products, see grader/cli/tuning.h
 };
 constexpr std::uint32_t default_context = 4096;
 constexpr std::uint32_t most_tokens = 1 << 24;  // that an option takes
@@ -40,7 +41,8 @@ constexpr std::uint32_t most_tokens = 1 << 24;  // that an option takes
 // --model, required.
 CLI::Option* add_model_option(CLI::App& command, std::string& model);
 void add_disable_option(CLI::App& command, std::vector<Tier>& disabled);
-// --device, --devices, --disable and --experts-on.
+void add_tune_option(CLI::App& command, bool& tuned);
+// --device, --devices, --disable, --no-tune and --experts-on.
 void add_device_options(CLI::App& command, RunOptions& options);
 void add_kv_option(CLI::App& command, Cache& kv);
 void add_activations_option(CLI::App& command, bool& int8_activations);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "grader/cli/terminal.h"
+#include "grader/cli/tuning.h"
 #include "runtime/error.h"
 
 namespace assay::cli {
@@ -54,6 +55,7 @@ std::vector<Mistral> Session::load(const RunOptions& options) {
         say(options, std::string(options.devices.empty() ? "no GPU found: " : "") + "running on " +
                          info.name + ", a CPU implementation of Vulkan");
 
+    tune_on_first_use(options, checkpoint_, devices_);
     Progress progress(options.quiet);
     const Stopwatch watch;
     std::vector<Mistral> models;
@@ -121,6 +123,7 @@ std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
     for (const auto& device : devices) {
         if (!device->info().is_cpu) prove(*device, options);  // a CPU implementation uses none
         if (options.int8_activations) require_bytes(*device);
+        if (options.tuned) use_stored_tuning(*device);
     }
     return devices;
 }

@@ -8,32 +8,20 @@
 namespace assay::ops {
 namespace {
 
-// The best first, up to so many rows; few rows leave few workgroups, whose slices then keep more
-// reads under way.
+// The best first, as a rule, up to so many rows; few rows leave few workgroups, whose slices then
+// keep more reads under way. The last are never usual, but may be better on some device.
 struct Choice {
     std::uint32_t most_rows;
     MatrixCut cut;
 };
 constexpr Choice choices[] = {
-    {16, {16, 64, 16, 16, 2}},   {16, {16, 64, 16, 32, 1}},   {16, {16, 32, 16, 16, 1}},
-    {32, {32, 64, 32, 16, 2}},   {32, {32, 64, 16, 32, 1}},   {64, {64, 64, 32, 32, 2}},
+    {16, {16, 64, 16, 16, 2}},   {16, {16, 64, 16, 32, 1}},    {16, {16, 32, 16, 16, 1}},
+    {32, {32, 64, 32, 16, 2}},   {32, {32, 64, 16, 32, 1}},    {64, {64, 64, 32, 32, 2}},
     {64, {64, 64, 32, 32, 1}},   {~0u, {128, 128, 64, 64, 1}}, {~0u, {128, 128, 32, 64, 1}},
-    {~0u, {64, 64, 32, 32, 1}},  {~0u, {32, 32, 16, 16, 1}},
+    {~0u, {64, 64, 32, 32, 1}},  {~0u, {32, 32, 16, 16, 1}},   {0, {16, 64, 16, 16, 4}},
+    {0, {16, 128, 16, 32, 2}},   {0, {32, 128, 32, 32, 1}},    {0, {64, 128, 32, 64, 1}},
+    {0, {128, 128, 64, 32, 1}},  {0, {128, 256, 64, 64, 1}},
 };
-
-bool fits(const DeviceInfo& device, const MatrixShape& matrix, const MatrixCut& cut) {
-    // A CPU implementation unrolls all of a part, which takes it seconds to compile.
-    const std::uint32_t most_sums = device.is_cpu ? 32 : 128;  // of an invocation
-    const std::uint32_t subgroups = cut.parts() * cut.slices;
-    constexpr std::uint32_t row_bytes = (32 + 8) * 2;
-    const std::uint32_t shared =
-        2 * cut.slices * (cut.tile_rows + cut.tile_columns) * row_bytes +
-        subgroups * matrix.rows * matrix.columns * 4;
-    return cut.part_rows % matrix.rows == 0 && cut.part_columns % matrix.columns == 0 &&
-           cut.part_rows * cut.part_columns <= most_sums * device.subgroup_size &&
-           subgroups * device.subgroup_size <= device.max_workgroup_invocations &&
-           shared <= device.shared_memory_bytes;
-}
 
 // The kernels take 32 of a dimension at a time, and eights of halves.
 bool serves_kernels(const MatrixShape& shape) {
@@ -57,15 +45,40 @@ const MatrixShape& matrix_shape(const DeviceInfo& device) {
     return *best;
 }
 
-Tiling coopmat_tiling(const Stream& s, Format format, Rows of, std::uint32_t rows) {
-    const DeviceInfo& device = s.device().info();
+bool fits(const DeviceInfo& device, const MatrixCut& cut) {
+    const auto [tile_rows, tile_columns, part_rows, part_columns, slices] = cut;
+    if (part_rows == 0 || part_columns == 0 || slices == 0 || tile_rows > 256 ||
+        tile_columns > 256 || slices > 16 || tile_rows == 0 || tile_columns == 0)
+        return false;
     const MatrixShape& matrix = matrix_shape(device);
-    if (s.batch_invariant()) rows = 1;  // one order of sums
+    // A CPU implementation unrolls all of a part, which takes it seconds to compile.
+    const std::uint32_t most_sums = device.is_cpu ? 32 : 128;  // of an invocation
+    const std::uint32_t subgroups = cut.parts() * slices;
+    constexpr std::uint32_t row_bytes = (32 + 8) * 2;
+    const std::uint32_t shared = 2 * slices * (tile_rows + tile_columns) * row_bytes +
+                                 subgroups * matrix.rows * matrix.columns * 4;
+    return tile_rows % part_rows == 0 && tile_columns % part_columns == 0 &&
+           part_rows % matrix.rows == 0 && part_columns % matrix.columns == 0 &&
+           part_rows * part_columns <= most_sums * device.subgroup_size &&
+           subgroups * device.subgroup_size <= device.max_workgroup_invocations &&
+           shared <= device.shared_memory_bytes;
+}
+
+MatrixCut usual_matrix_cut(const DeviceInfo& device, std::uint32_t rows) {
     for (const auto& [most_rows, cut] : choices)
-        if (rows <= most_rows && fits(device, matrix, cut))
-            return matrix_tiling(device, format, of, cut);
+        if (rows <= most_rows && fits(device, cut)) return cut;
     throw Error(device.name + ": no tile of cooperative matrices fits its " +
                 std::to_string(device.shared_memory_bytes) + " bytes of shared memory");
+}
+
+std::vector<MatrixCut> matrix_cuts_to_try(const DeviceInfo& device, std::uint32_t rows) {
+    std::vector<MatrixCut> cuts;
+    for (const auto& [most_rows, cut] : choices)
+        // Tiles that are half full at least, and not many times as many as need be.
+        if ((cut.tile_rows == 16 || cut.tile_rows < 2 * rows) &&
+            4 * cut.tile_rows >= std::min(rows, 128u) && fits(device, cut))
+            cuts.push_back(cut);
+    return cuts;
 }
 
 Tiling matrix_tiling(const DeviceInfo& device, Format format, Rows of, const MatrixCut& cut) {

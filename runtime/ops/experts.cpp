@@ -6,8 +6,22 @@
 namespace assay::ops {
 namespace {
 
-Tiling tiling(const Stream& s, const Routing& routing, const Weight& w) {
-    return tiling(s, routing.path, w.format, Rows::grouped, routing.expert_rows, w.out_dim);
+// One path and cut takes all of an expert's products: that of the format which the fewest paths
+// serve.
+Format least_served(const ExpertWeights& w) {
+    const auto paths = [](Format format) {
+        return format == Format::f32 ? 0 : info(format).integers ? 2 : 1;
+    };
+    const Format up = w.interleaved()
+                          ? w.w1.first.format
+                          : std::ranges::min(w.w1.first.format, w.w3.first.format, {}, paths);
+    return std::ranges::min(up, w.w2.first.format, {}, paths);
+}
+
+Tiling tiling(const Stream& s, const Routing& routing, const ExpertWeights& all, const Weight& w) {
+    const Cut cut = choose_cut(s, routing.path, Rows::grouped, least_served(all),
+                               routing.expert_rows, w.out_dim);
+    return tiling(s.device().info(), cut, w.format, Rows::grouped, routing.expert_rows);
 }
 
 // Workgroups along y of the dispatches that make a product of routed rows, each as many. It is cut
@@ -20,12 +34,12 @@ std::uint32_t grouped_columns(const Stream& s, const Tiling& t, std::uint32_t ro
     return ceil_div(groups, ceil_div(groups, most));
 }
 
-Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& routing,
-           Routing::Product product, std::uint32_t epilogue) {
+Tensor run(Stream& s, const ExpertWeights& all, const WeightStack& stack, const Tensor& x,
+           const Routing& routing, Routing::Product product, std::uint32_t epilogue) {
     const Weight& w = stack.first;
     const std::uint32_t rows = static_cast<std::uint32_t>(routing.chosen.size()),
                         experts = stack.slots.rows();
-    const Tiling t = tiling(s, routing, w);
+    const Tiling t = tiling(s, routing, all, w);
     const std::uint32_t columns = routing.columns[product] * t.columns;
     const Tensor y =
         s.scratch(rows, epilogue == shader::epilogue_swiglu ? w.out_dim / 2 : w.out_dim);
@@ -57,30 +71,23 @@ Tensor run(Stream& s, const WeightStack& stack, const Tensor& x, const Routing& 
     return y;
 }
 
-// One path takes all of an expert's products: that of the format which the fewest paths serve.
-Format least_served(const ExpertWeights& w) {
-    const auto paths = [](Format format) {
-        return format == Format::f32 ? 0 : info(format).integers ? 2 : 1;
-    };
-    const Format up = w.interleaved()
-                          ? w.w1.first.format
-                          : std::ranges::min(w.w1.first.format, w.w3.first.format, {}, paths);
-    return std::ranges::min(up, w.w2.first.format, {}, paths);
-}
-
 }  // namespace
+
+std::uint32_t expert_rows(std::uint32_t tokens, std::uint32_t top_k, std::uint32_t experts) {
+    return std::min(tokens, 2 * ceil_div(tokens * top_k, experts));
+}
 
 Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const ExpertWeights& w,
               MatmulPath path) {
     const DeviceInfo& device = s.device().info();
     const std::uint32_t tokens = logits.rows(), experts = logits.row_size(), rows = tokens * top_k;
-    // Rows that one expert gets: the average, and as much again since they are not spread evenly.
-    const std::uint32_t expert_rows = std::min(tokens, 2 * ceil_div(rows, experts));
     Routing r;
     r.chosen = s.scratch(tokens, top_k);
     r.weights = s.scratch(tokens, top_k);
-    r.path = choose_path(s, path, least_served(w), expert_rows);
-    r.expert_rows = expert_rows;
+    r.expert_rows = expert_rows(tokens, top_k, experts);
+    r.path = choose_cut(s, path, Rows::grouped, least_served(w), r.expert_rows,
+                        w.w1.first.out_dim)
+                 .path;
     constexpr std::uint32_t workgroup = 64;
     s.dispatch(kernels::route().specialize(workgroup),
                {.logits = logits,
@@ -92,7 +99,7 @@ Routing route(Stream& s, const Tensor& logits, std::uint32_t top_k, const Expert
                {.x = ceil_div(tokens, workgroup)},
                {.bytes = static_cast<double>(logits.bytes()), .flops = 0});
 
-    const Tiling up = tiling(s, r, w.w1.first), down = tiling(s, r, w.w2.first);
+    const Tiling up = tiling(s, r, w, w.w1.first), down = tiling(s, r, w, w.w2.first);
     assert(up.rows == down.rows);
     r.columns = {grouped_columns(s, up, rows, w.w1.first),
                  grouped_columns(s, down, rows, w.w2.first)};
@@ -143,13 +150,13 @@ void fetch_experts(Stream& s, const ExpertPool& pool, std::uint32_t layer, const
 }
 
 Tensor experts_up(Stream& s, const ExpertWeights& w, const Tensor& x, const Routing& routing) {
-    if (w.interleaved()) return run(s, w.w1, x, routing, Routing::up, shader::epilogue_swiglu);
-    return silu_mul(s, run(s, w.w1, x, routing, Routing::up, shader::epilogue_store),
-                    run(s, w.w3, x, routing, Routing::up, shader::epilogue_store));
+    if (w.interleaved()) return run(s, w, w.w1, x, routing, Routing::up, shader::epilogue_swiglu);
+    return silu_mul(s, run(s, w, w.w1, x, routing, Routing::up, shader::epilogue_store),
+                    run(s, w, w.w3, x, routing, Routing::up, shader::epilogue_store));
 }
 
 Tensor experts_down(Stream& s, const ExpertWeights& w, const Tensor& x, const Routing& routing) {
-    return run(s, w.w2, x, routing, Routing::down, shader::epilogue_store);
+    return run(s, w, w.w2, x, routing, Routing::down, shader::epilogue_store);
 }
 
 void combine_add(Stream& s, const Tensor& y, const Routing& routing, const Tensor& x) {

@@ -9,10 +9,10 @@ namespace {
 void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
          MatmulPath path) {
     if (x.rows() == 0) return;  // a step of which no logits are wanted
-    path = choose_path(s, path, w.format, x.rows());
-    const Tiling t = tiling(s, path, w.format, Rows::all, x.rows(), w.out_dim);
+    const Cut cut = choose_cut(s, path, Rows::all, w.format, x.rows(), w.out_dim);
+    const Tiling t = tiling(s.device().info(), cut, w.format, Rows::all, x.rows());
     auto scratch = s.scope();
-    const Packed packed = pack(s, path, x);
+    const Packed packed = pack(s, cut.path, x);
     const double row_flops = 2.0 * w.in_dim * w.out_dim;
     const std::uint32_t most_rows = rows_at_once(s, t, row_flops),
                         most_columns = most_groups * t.columns;

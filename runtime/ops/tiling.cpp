@@ -11,40 +11,146 @@ constexpr std::uint32_t lanes =
 constexpr std::uint32_t most_skinny_rows = 64;  // that pay without matrices
 // A matrix has 8 or 16 rows at least, computed whether or not they are there.
 constexpr std::uint32_t most_rows_without_matrices = 8;
-
 // Rows of x that one invocation serves. Up to 16 spread the cost of reading and decoding a weight;
-// more would have no registers. Tiles are as even as can be: rows that fill up a tile are computed
-// too, so a row more should not bring many of them.
-std::uint32_t tile_rows(std::uint32_t rows) {
-    constexpr std::uint32_t most = 16;
+// more would have no registers.
+constexpr std::uint32_t most_served = 16;
+
+// Tiles are as even as can be: rows that fill up a tile are computed too, so a row more should not
+// bring many of them.
+std::uint32_t tile_rows(std::uint32_t rows, std::uint32_t most) {
     return ceil_div(rows, ceil_div(rows, most));
+}
+
+std::uint32_t direct_workgroup(const DeviceInfo& device) {
+    return std::min(device.subgroup_size, lanes);
+}
+
+MatrixCut matrix_cut(const Cut& cut) {
+    const auto [tile_rows, tile_columns, part_rows, part_columns, slices] = cut.numbers;
+    return {tile_rows, tile_columns, part_rows, part_columns, slices};
+}
+
+Cut cut_of(const MatrixCut& cut) {
+    return {MatmulPath::coopmat,
+            {cut.tile_rows, cut.tile_columns, cut.part_rows, cut.part_columns, cut.slices}};
+}
+
+MatmulPath usual_path(const Stream& s, Format format, std::uint32_t rows) {
+    const auto choice = [&] {
+        return matmul_choice(s.device().info(), format, rows, s.int8_activations()).path;
+    };
+    const MatmulPath path = choice();
+    if (path != MatmulPath::coopmat || s.device().has(Tier::coopmat)) return path;
+    return choice();  // it failed its probe
+}
+
+Cut usual_cut(const Stream& s, MatmulPath path, std::uint32_t rows, std::uint32_t out_dim) {
+    const DeviceInfo& device = s.device().info();
+    if (path == MatmulPath::coopmat)
+        return cut_of(usual_matrix_cut(device, s.batch_invariant() ? 1 : rows));
+    if (path == MatmulPath::tiled || path == MatmulPath::dot) return {path, {}};
+    const std::uint32_t each = tile_rows(rows, most_served);
+    if (path == MatmulPath::skinny) {
+        // Few outputs make few workgroups, which must be larger to keep enough reads under way.
+        const Cut large{path, {most_served, 32}};
+        const bool more = out_dim <= most_narrow && each <= 4 && !s.batch_invariant();
+        return more && fits(device, large, rows) ? large : Cut{path, {most_served, 16}};
+    }
+    // With few rows a second pair of outputs shares the reading of x; with many it would have no
+    // registers.
+    return {path, {most_served, each <= 8 && direct_workgroup(device) < lanes ? 2u : 1u}};
+}
+
+// Nothing where nothing is known to be better than the usual.
+const Cut* measured_cut(const Stream& s, Rows of, Format format, std::uint32_t rows,
+                        std::uint32_t out_dim) {
+    if (s.batch_invariant() || (s.int8_activations() && info(format).integers)) return nullptr;
+    const auto& choices = tuning(s.device()).choices;
+    const auto found = choices.find(product_class(of, format, rows, out_dim));
+    if (found == choices.end()) return nullptr;
+    const Cut& cut = found->second;
+    return cut.path != MatmulPath::coopmat || s.device().has(Tier::coopmat) ? &cut : nullptr;
+}
+
+constexpr Cut cuts[] = {
+    {MatmulPath::direct, {16, 1}}, {MatmulPath::direct, {16, 2}}, {MatmulPath::direct, {8, 1}},
+    {MatmulPath::direct, {8, 2}},  {MatmulPath::direct, {4, 2}},  {MatmulPath::direct, {4, 4}},
+    {MatmulPath::skinny, {16, 8}}, {MatmulPath::skinny, {16, 16}}, {MatmulPath::skinny, {16, 32}},
+    {MatmulPath::skinny, {16, 64}}, {MatmulPath::skinny, {8, 8}}, {MatmulPath::skinny, {8, 16}},
+    {MatmulPath::skinny, {8, 32}}, {MatmulPath::skinny, {4, 16}}, {MatmulPath::skinny, {4, 32}},
+    {MatmulPath::tiled, {}},
+};
+
+// CPU implementations are slow with shared memory and barriers, GPUs have registers for more.
+bool may_pay(const DeviceInfo& device, MatmulPath path, std::uint32_t rows) {
+    if (device.is_cpu || path == MatmulPath::direct)
+        return device.is_cpu && path == MatmulPath::direct;
+    return path == MatmulPath::skinny ? rows <= most_skinny_rows : 2 * rows >= tile;
 }
 
 }  // namespace
 
-Tiling tiling(const Stream& s, MatmulPath path, Format format, Rows of, std::uint32_t rows,
-              std::uint32_t out_dim) {
-    const DeviceInfo& device = s.device().info();
-    if (path == MatmulPath::coopmat) return coopmat_tiling(s, format, of, rows);
-    if (path == MatmulPath::dot) return dot_tiling(device, format, of, rows);
-    if (path == MatmulPath::tiled) return {kernels::tiled(format, of), tile, tile};
-    if (path == MatmulPath::skinny) {
-        const std::uint32_t each = tile_rows(rows);
-        // Few outputs make few workgroups, which must be larger to keep enough reads under way.
-        // A workgroup may be limited in subgroups too, so narrow ones make do with less.
-        const bool may_be_large =
-            device.max_workgroup_invocations >= 512 && device.subgroup_size >= 32;
-        const bool more = out_dim <= 8192 && each <= 4 && may_be_large && !s.batch_invariant();
-        const std::uint32_t slices = more ? 32 : 16;  // whose sums are added up in the end
-        return {kernels::skinny(format, of).specialize(lanes * slices, each), each, panel_rows};
+bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows) {
+    if (cut.path == MatmulPath::tiled) return true;
+    if (cut.path == MatmulPath::coopmat) return fits(device, matrix_cut(cut));
+    const auto [most_rows, shares] = std::pair(cut.numbers[0], cut.numbers[1]);
+    if (most_rows == 0 || most_rows > most_served || shares == 0 || shares > panel_rows)
+        return false;
+    if (cut.path == MatmulPath::direct)
+        return 2 * direct_workgroup(device) * shares <= panel_rows;
+    // A workgroup may be limited in subgroups too, so narrow ones make do with less.
+    const std::uint32_t most_invocations =
+        device.subgroup_size >= 32 ? device.max_workgroup_invocations
+                                   : std::min(device.max_workgroup_invocations, 256u);
+    const std::uint32_t joined = std::min({rows, most_rows, 8u});  // at most, see slices.glsl
+    return cut.path == MatmulPath::skinny && lanes * shares <= most_invocations &&
+           joined * lanes * shares * 2 * sizeof(float) <= device.shared_memory_bytes;
+}
+
+Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::uint32_t rows,
+               std::uint32_t out_dim) {
+    if (asked == MatmulPath::dot && !info(format).integers) asked = MatmulPath::automatic;
+    const Cut* best = measured_cut(s, of, format, rows, out_dim);
+    // Each path has an order of sums of its own, so where that is to be one there is one path for
+    // any number of rows: that of few, which bounds writing a text.
+    const MatmulPath path = asked != MatmulPath::automatic ? asked
+                            : best                         ? best->path
+                            : usual_path(s, format, s.batch_invariant() ? 1 : rows);
+    return best && best->path == path ? *best : usual_cut(s, path, rows, out_dim);
+}
+
+std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint32_t rows) {
+    std::vector<Cut> all(std::begin(cuts), std::end(cuts));
+    std::erase_if(all, [&](const Cut& cut) {
+        return !may_pay(device, cut.path, rows) || !fits(device, cut, rows);
+    });
+    if (device.tier(Tier::coopmat).on && !device.is_cpu && format != Format::f32 && rows > 1)
+        for (const MatrixCut& cut : matrix_cuts_to_try(device, rows)) all.push_back(cut_of(cut));
+    // Of those that make the same kernel the first.
+    std::vector<Cut> some;
+    for (const Cut& cut : all) {
+        const auto constants = tiling(device, cut, format, Rows::all, rows).kernel.constants;
+        if (std::ranges::none_of(some, [&](const Cut& other) {
+                return other.path == cut.path &&
+                       tiling(device, other, format, Rows::all, rows).kernel.constants == constants;
+            }))
+            some.push_back(cut);
     }
-    const std::uint32_t subgroup = std::min(device.subgroup_size, lanes);
-    const std::uint32_t each = tile_rows(rows);
-    // With few rows a second pair of outputs shares the reading of x; with many it would have no
-    // registers.
-    const std::uint32_t pairs = each <= 8 && subgroup < lanes ? 2 : 1;
-    return {kernels::direct(format, of).specialize(subgroup, each, pairs), each,
-            2 * subgroup * pairs};
+    return some;
+}
+
+Tiling tiling(const DeviceInfo& device, const Cut& cut, Format format, Rows of,
+              std::uint32_t rows) {
+    if (cut.path == MatmulPath::coopmat) return matrix_tiling(device, format, of, matrix_cut(cut));
+    if (cut.path == MatmulPath::dot) return dot_tiling(device, format, of, rows);
+    if (cut.path == MatmulPath::tiled) return {kernels::tiled(format, of), tile, tile};
+    const auto [most_rows, shares] = std::pair(cut.numbers[0], cut.numbers[1]);
+    const std::uint32_t each = tile_rows(rows, most_rows);
+    if (cut.path == MatmulPath::skinny)
+        return {kernels::skinny(format, of).specialize(lanes * shares, each), each, panel_rows};
+    const std::uint32_t workgroup = direct_workgroup(device);
+    return {kernels::direct(format, of).specialize(workgroup, each, shares), each,
+            2 * workgroup * shares};
 }
 
 std::uint32_t pieces_at_once(const Stream& s, double piece_flops) {
@@ -55,20 +161,6 @@ std::uint32_t rows_at_once(const Stream& s, const Tiling& t, double row_flops) {
     constexpr std::uint32_t least = 64;
     const std::uint32_t rows = std::max(1u, least / t.rows) * t.rows;
     return pieces_at_once(s, row_flops * rows) * rows;
-}
-
-MatmulPath choose_path(const Stream& s, MatmulPath asked, Format format, std::uint32_t rows) {
-    if (asked == MatmulPath::dot && !info(format).integers) asked = MatmulPath::automatic;
-    if (asked != MatmulPath::automatic) return asked;
-    // Each path has an order of sums of its own, so there is one for any number of rows: that of
-    // few, which bounds writing a text.
-    const std::uint32_t counted = s.batch_invariant() ? 1 : rows;
-    const auto choice = [&] {
-        return matmul_choice(s.device().info(), format, counted, s.int8_activations()).path;
-    };
-    const MatmulPath path = choice();
-    if (path != MatmulPath::coopmat || s.device().has(Tier::coopmat)) return path;
-    return choice();  // it failed its probe
 }
 
 MatmulChoice matmul_choice(const DeviceInfo& device, Format format, std::uint32_t rows,

@@ -1,5 +1,5 @@
 #pragma once
-#include "runtime/ops.h"
+#include "runtime/ops/tuning.h"
 
 // How matrix products are cut into workgroups and dispatches, for dense and routed rows alike.
 namespace assay::ops {
@@ -10,18 +10,22 @@ struct Tiling {
     std::uint32_t rows, columns;
 };
 
-// The path of a product of `rows` rows: `asked`, unless that leaves the choice.
-MatmulPath choose_path(const Stream& s, MatmulPath asked, Format format, std::uint32_t rows);
+// How a product of rows that meet one weight is computed: on the path that is asked for, or else on
+// the best as far as that was measured, or the usual one; cut as is best for that path, or usual.
+Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::uint32_t rows,
+               std::uint32_t out_dim);
 
-// `rows` are those that meet one weight.
-Tiling tiling(const Stream& s, MatmulPath path, Format format, Rows of, std::uint32_t rows,
-              std::uint32_t out_dim);
+// What may be better than the usual cut of so many rows, and fits the device.
+std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint32_t rows);
+
+// Whether the kernels of a cut can be made for a device, for up to so many rows.
+bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows);
+
+Tiling tiling(const DeviceInfo& device, const Cut& cut, Format format, Rows of,
+              std::uint32_t rows);
 
 // The shape of cooperative matrices, f16 with f32 sums, with the most terms in an instruction.
 const MatrixShape& matrix_shape(const DeviceInfo& device);
-
-// The tiling of MatmulPath::coopmat.
-Tiling coopmat_tiling(const Stream& s, Format format, Rows of, std::uint32_t rows);
 
 // The tiling of MatmulPath::dot. Throws an Error if the device lacks its tier.
 Tiling dot_tiling(const DeviceInfo& device, Format format, Rows of, std::uint32_t rows);
@@ -52,6 +56,9 @@ struct MatrixCut {
 
     std::uint32_t parts() const { return tile_rows / part_rows * (tile_columns / part_columns); }
 };
+bool fits(const DeviceInfo& device, const MatrixCut& cut);
+MatrixCut usual_matrix_cut(const DeviceInfo& device, std::uint32_t rows);
+std::vector<MatrixCut> matrix_cuts_to_try(const DeviceInfo& device, std::uint32_t rows);
 Tiling matrix_tiling(const DeviceInfo& device, Format format, Rows of, const MatrixCut& cut);
 
 // Whether heads of this size suit the kernel of AttentionPath::coopmat on this device.
@@ -61,6 +68,10 @@ constexpr std::uint32_t most_groups = 65535;  // along y, that every device take
 
 // How many pieces of the given cost keep a dispatch in bounds.
 std::uint32_t pieces_at_once(const Stream& s, double piece_flops);
+
+// Rows that one expert gets, as far as is known before tokens are routed: the average, and as much
+// again since they are not spread evenly.
+std::uint32_t expert_rows(std::uint32_t tokens, std::uint32_t top_k, std::uint32_t experts);
 
 constexpr std::uint32_t ceil_div(std::uint32_t n, std::uint32_t d) { return (n + d - 1) / d; }
 

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "runtime/error.h"
+#include "runtime/ops/tuning.h"
 #include "runtime/vk/check.h"
 #include "runtime/vk/features.h"
 
@@ -115,6 +116,7 @@ Context::Context(const DeviceOptions& options)
     allocator.vulkanApiVersion = VK_API_VERSION_1_3;
     check(vmaCreateAllocator(&allocator, &allocator_));
     pipelines_ = std::make_unique<Pipelines>(*this);
+    tuning_ = std::make_unique<ops::Tuning>();
 }
 
 Context::~Context() {

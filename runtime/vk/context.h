@@ -11,6 +11,10 @@
 #include "runtime/vk/pipelines.h"
 #include "runtime/vk/vma.h"
 
+namespace assay::ops {
+struct Tuning;
+}
+
 namespace assay::vk {
 
 // A VkInstance, with what the validation layers say about it and all that is made from it.
@@ -82,6 +86,7 @@ public:
     VmaAllocator allocator() const { return allocator_; }
     Pipelines& pipelines() { return *pipelines_; }
     Instance& instance() { return instance_; }
+    ops::Tuning& tuning() { return *tuning_; }
 
     // Shows an object under this name in validation messages and debuggers.
     void name_object(VkObjectType type, std::uint64_t handle, std::string_view name) const;
@@ -102,6 +107,7 @@ private:
     VkQueue queue_ = nullptr;
     VmaAllocator allocator_ = nullptr;
     std::unique_ptr<Pipelines> pipelines_;
+    std::unique_ptr<ops::Tuning> tuning_;
     PFN_vkSetDebugUtilsObjectNameEXT set_name_ = nullptr;
     mutable std::mutex mutex_;
     std::map<std::uint64_t, BufferRange> ranges_;  // by begin

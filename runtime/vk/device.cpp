@@ -6,6 +6,7 @@
 #include "runtime/buffer.h"
 #include "runtime/codebooks.h"
 #include "runtime/ops/probe.h"
+#include "runtime/ops/tuning.h"
 #include "runtime/vk/context.h"
 
 namespace assay {
@@ -52,6 +53,11 @@ std::uint64_t Device::codebooks() {
         std::ranges::copy(std::as_bytes(words), codebooks_->host().begin());
     }
     return codebooks_->address();
+}
+
+const ops::Tuning& ops::tuning(Device& device) { return device.context().tuning(); }
+void ops::set_tuning(Device& device, Tuning tuning) {
+    device.context().tuning() = std::move(tuning);
 }
 
 std::filesystem::path default_cache_folder() {

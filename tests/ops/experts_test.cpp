@@ -6,6 +6,7 @@
 #include <deque>
 #include <numeric>
 
+#include "runtime/ops/tuning.h"
 #include "tests/support/tensors.h"
 
 namespace assay {
@@ -248,6 +249,28 @@ TEST(Experts, TilesHoldEachRowOnce) {
                 EXPECT_EQ(groups[3], groups[0]);
             }
     }
+}
+
+// Both products of an expert are cut as was measured for its first, whatever their formats.
+TEST(Experts, GoByATuning) {
+    Stream s(test::device(), {.profile = true, .guard = true});
+    test::Random random(6);
+    const Shape shape{20, 3, 2, 256, 512};  // 20 rows for an expert
+    const ExpertSet set(s, shape, Format::q4_k, Format::q8_0, true, random);
+    const ops::Cut cut{MatmulPath::skinny, {6, 3}};
+    ops::set_tuning(test::device(), {.date = "", .choices = {{{Rows::grouped, Format::q4_k, 4, false}, cut}}});
+    s.wait();
+    s.clear_profile();
+    expect_products(s, shape, set, MatmulPath::automatic, "tuned");
+    std::size_t products = 0;
+    for (const ProfileEvent& event : s.profile())
+        if (event.kernel.starts_with("skinny")) {
+            EXPECT_EQ(event.constants.values[0], 16 * 3u) << event.kernel;
+            EXPECT_EQ(event.constants.values[1], 5u) << event.kernel;  // four tiles for 20 rows
+            ++products;
+        }
+    EXPECT_EQ(products, 2u);
+    ops::set_tuning(test::device(), {});
 }
 
 class ExpertProducts : public testing::TestWithParam<Format> {};

@@ -1,0 +1,221 @@
+#include "bench/kernels/tune.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "bench/kernels/compare.h"
+#include "bench/kernels/work.h"
+#include "runtime/error.h"
+#include "runtime/ops/tiling.h"
+
+namespace assay::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Rows of the case that stands for a class.
+std::uint32_t rows_of(std::size_t row_class) {
+    constexpr std::uint32_t most = 512;
+    return std::min(ops::row_classes[row_class], most);
+}
+
+// Gives a device its own tuning back.
+class Restored {
+public:
+    explicit Restored(Device& device) : device_(device), tuning_(ops::tuning(device)) {}
+    ~Restored() { ops::set_tuning(device_, tuning_); }
+    Restored(const Restored&) = delete;
+    Restored& operator=(const Restored&) = delete;
+
+private:
+    Device& device_;
+    ops::Tuning tuning_;
+};
+
+class Tuner {
+public:
+    Tuner(Device& device, const TuneOptions& options)
+        : device_(device), options_(options), between_(device, swept_bytes(device, true)) {}
+
+    TunedClass tune(const Case& c, const ops::ProductClass& of) {
+        ops::set_tuning(device_, {});
+        std::unique_ptr<Work> work;  // goes after the stream, which waits for what uses it
+        Stream s(device_, {.profile = true});
+        work = make_work(s, c, {}, kept_);
+        const std::uint32_t rows = rows_of(of.rows);
+        TunedClass tuned{
+            .of = of, .rows = rows, .in = c.shape->in, .out = c.shape->out, .trials = {}};
+        const ops::Cut usual =
+            ops::choose_cut(s, ops::MatmulPath::automatic, of.of, of.format, rows, c.shape->out);
+        tuned.trials.push_back({.cut = usual, .fault = {}});
+        if (!work->check(s, Data::random).correct()) {
+            tuned.trials[0].fault = "its answers are wrong";
+            return tuned;
+        }
+        for (const ops::Cut& cut : ops::cuts_to_try(device_.info(), of.format, rows))
+            if (cut.path != usual.path ||
+                constants_of(cut, of, rows) != constants_of(usual, of, rows))
+                tuned.trials.push_back({.cut = cut, .fault = {}});
+        measure(s, *work, tuned);
+        tuned.best = choose(s, *work, tuned);
+        return tuned;
+    }
+
+private:
+    Constants constants_of(const ops::Cut& cut, const ops::ProductClass& of,
+                           std::uint32_t rows) const {
+        return ops::tiling(device_.info(), cut, of.format, of.of, rows).kernel.constants;
+    }
+
+    void use(const TunedClass& tuned, std::size_t trial) {
+        ops::Tuning tuning;
+        if (trial > 0) tuning.choices[tuned.of] = tuned.trials[trial].cut;
+        ops::set_tuning(device_, std::move(tuning));
+    }
+
+    double sample(Stream& s, Work& work, const TunedClass& tuned, std::size_t trial) {
+        use(tuned, trial);
+        work.begin(s);
+        return sample_spans(s, 1, between_, [&] { work.run(s); }).front();
+    }
+
+    // In turn, so that a device that grows slower or faster favours none. What is far behind after
+    // two rounds, the first of which compiles, is not measured again.
+    void measure(Stream& s, Work& work, TunedClass& tuned) {
+        constexpr double far_behind = 1.3, most_seconds = 0.5;
+        constexpr std::uint32_t least_rounds = 3;
+        std::vector<std::vector<double>> seconds(tuned.trials.size());
+        std::vector<bool> out(tuned.trials.size());
+        const auto each = [&](const auto& visit) {
+            for (std::size_t i = 0; i < tuned.trials.size(); ++i)
+                if (!out[i]) try {
+                        visit(i);
+                    } catch (const Error& error) {
+                        s.abandon();
+                        tuned.trials[i].fault = error.what();
+                        out[i] = true;
+                    }
+        };
+        each([&](std::size_t i) { sample(s, work, tuned, i); });
+        each([&](std::size_t i) { seconds[i].push_back(sample(s, work, tuned, i)); });
+        double least = seconds[0].empty() ? 0 : seconds[0][0];
+        for (const auto& of : seconds)
+            if (!of.empty()) least = std::min(least, of[0]);
+        for (std::size_t i = 1; i < out.size(); ++i)
+            if (!seconds[i].empty() && seconds[i][0] > far_behind * least) out[i] = true;
+        const auto start = Clock::now();
+        for (std::uint32_t round = 1; round < options_.samples; ++round) {
+            if (round >= least_rounds && seconds_since(start) > most_seconds) break;
+            each([&](std::size_t i) { seconds[i].push_back(sample(s, work, tuned, i)); });
+        }
+        for (std::size_t i = 0; i < seconds.size(); ++i)
+            if (!seconds[i].empty()) tuned.trials[i].time = timing_of(seconds[i]);
+    }
+
+    // The fastest that is faster than the usual cut beyond noise and whose answers are right.
+    std::size_t choose(Stream& s, Work& work, TunedClass& tuned) {
+        if (!tuned.correct()) return 0;
+        std::vector<std::size_t> order;
+        for (std::size_t i = 1; i < tuned.trials.size(); ++i)
+            if (const Trial& trial = tuned.trials[i];
+                trial.fault.empty() && trial.time.samples >= least_samples &&
+                compare(tuned.trials[0].time, trial.time).change == Change::faster)
+                order.push_back(i);
+        std::ranges::sort(order, {}, [&](std::size_t i) { return tuned.trials[i].time.median; });
+        for (const std::size_t i : order) {
+            use(tuned, i);
+            if (work.check(s, Data::random).correct()) return i;
+            tuned.trials[i].fault = "its answers are wrong";
+        }
+        return 0;
+    }
+
+    Device& device_;
+    const TuneOptions& options_;
+    Separator between_;
+    Kept kept_;
+};
+
+// Of a shape with rows for a class; where there are experts, with tokens that bring each so many.
+Case case_of(const Shape& shape, Format format, std::size_t row_class) {
+    const std::uint32_t rows = rows_of(row_class);
+    std::uint32_t tokens = rows;
+    if (shape.operation == Operation::experts)
+        while (ops::expert_rows(tokens, shape.model->experts_used, shape.model->experts) < rows)
+            ++tokens;
+    return {&shape, format, std::nullopt, tokens, 0};
+}
+
+}  // namespace
+
+std::vector<Shape> shapes_to_tune(const ModelShape& m) {
+    using enum Operation;
+    const auto shape = [&](Operation operation, std::string_view part, std::uint32_t in,
+                           std::uint32_t out, Epilogue epilogue) {
+        return Shape{operation, part, in, out, epilogue, &m, {m.name}};
+    };
+    std::vector<Shape> shapes{shape(matmul, "wo", m.q_size(), m.hidden, Epilogue::add)};
+    shapes.push_back(m.dense ? shape(matmul, "w13", m.hidden, 2 * m.intermediate, Epilogue::swiglu)
+                             : shape(matmul, "head", m.hidden, m.vocabulary, Epilogue::store));
+    if (m.experts != 0)
+        shapes.push_back(shape(experts, "up", m.hidden, 2 * m.intermediate, Epilogue::swiglu));
+    return shapes;
+}
+
+TuneReport tune(Device& device, const TuneOptions& options, const TuneListener& listener) {
+    struct Job {
+        Case of;
+        ops::ProductClass product;
+    };
+    std::vector<Job> jobs;
+    for (const Format format : options.formats)
+        for (const Shape& shape : options.shapes)
+            for (std::size_t i = 0; i < std::size(ops::row_classes); ++i) {
+                if (rows_of(i) > options.most_rows || shape.in % info(format).block_size != 0)
+                    continue;
+                const auto product = ops::product_class(
+                    shape.operation == Operation::experts ? Rows::grouped : Rows::all, format,
+                    rows_of(i), shape.out);
+                if (std::ranges::none_of(jobs,
+                                         [&](const Job& job) { return job.product == product; }))
+                    jobs.push_back({case_of(shape, format, i), product});
+            }
+    if (!device.info().is_cpu)  // which uses none
+        for (std::size_t i = 0; i < tier_count; ++i) device.has(static_cast<Tier>(i));
+    const Restored own(device);
+    const auto start = Clock::now();
+    Tuner tuner(device, options);
+    TuneReport report;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        const std::string name = ops::text(jobs[i].product);
+        if (seconds_since(start) > options.most_seconds) {
+            report.left_out.push_back(name + ": time is up");
+            continue;
+        }
+        listener.on_class(name, static_cast<double>(i) / static_cast<double>(jobs.size()));
+        try {
+            report.classes.push_back(tuner.tune(jobs[i].of, jobs[i].product));
+        } catch (const Error& error) {
+            report.left_out.push_back(name + ": " + error.what());
+            continue;
+        }
+        listener.on_result(report.classes.back());
+    }
+    return report;
+}
+
+void adopt(const TuneReport& report, const std::string& date, ops::Tuning& tuning) {
+    tuning.date = date;
+    for (const TunedClass& tuned : report.classes) {
+        tuning.choices.erase(tuned.of);
+        if (tuned.best > 0) tuning.choices[tuned.of] = tuned.trials[tuned.best].cut;
+    }
+}
+
+}  // namespace assay::bench

@@ -1,0 +1,102 @@
+#include "grader/cli/tuning.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+#include <string>
+
+#include "grader/cli/bench_support.h"
+#include "grader/cli/terminal.h"
+#include "runtime/error.h"
+
+namespace assay::cli {
+namespace {
+
+void warn(const std::string& line) { std::fprintf(stderr, "assay: %s\n", line.c_str()); }
+
+}  // namespace
+
+std::filesystem::path tuning_file(const Device& device) {
+    return ops::tuning_file(device.info(), default_cache_folder());
+}
+
+void use_stored_tuning(Device& device) {
+    const auto file = tuning_file(device);
+    std::error_code error;
+    if (!std::filesystem::exists(file, error)) return;
+    try {
+        ops::set_tuning(device, ops::read_tuning(device.info(), file));
+    } catch (const Error& broken) {
+        warn(std::string(broken.what()) + "; computing as usual (assay bench tune writes it anew)");
+    }
+}
+
+ops::Tuning store_tuning(const Device& device, const bench::TuneReport& report) {
+    const auto file = tuning_file(device);
+    ops::Tuning tuning;
+    try {
+        tuning = ops::read_tuning(device.info(), file);
+    } catch (const Error&) {
+        // There is none, or none that can be used.
+    }
+    bench::adopt(report, utc_now(), tuning);
+    ops::write_tuning(tuning, device.info(), file);
+    return tuning;
+}
+
+bench::ModelShape shape_of(const Config& c) {
+    return {.name = "model",
+            .hidden = c.hidden_size,
+            .heads = c.num_attention_heads,
+            .kv_heads = c.num_key_value_heads,
+            .head_dim = c.head_dim,
+            .intermediate = c.intermediate_size,
+            .vocabulary = c.vocab_size,
+            .experts = c.num_local_experts,
+            .experts_used = c.num_experts_per_tok,
+            .dense = c.num_local_experts == 0};
+}
+
+bench::TuneOptions tune_options(const Checkpoint& checkpoint, const bench::ModelShape& shape) {
+    constexpr double least_share = 0.02;  // of the weights, for a format to matter
+    const auto bytes = checkpoint.bytes_by_format();
+    std::vector<std::pair<Format, std::uint64_t>> formats(bytes.begin(), bytes.end());
+    std::ranges::sort(formats, std::greater(), [](const auto& entry) { return entry.second; });
+    const auto all = static_cast<double>(
+        std::accumulate(formats.begin(), formats.end(), std::uint64_t{0},
+                        [](std::uint64_t sum, const auto& entry) { return sum + entry.second; }));
+    bench::TuneOptions options{.formats = {}, .shapes = bench::shapes_to_tune(shape)};
+    for (const auto& [format, size] : formats)
+        if (static_cast<double>(size) >= least_share * all) options.formats.push_back(format);
+    return options;
+}
+
+void tune_on_first_use(const RunOptions& options, const Checkpoint& checkpoint,
+                       const std::vector<std::unique_ptr<Device>>& devices) {
+    if (!options.tuned || !options.keep_pipelines || options.batch_invariant) return;
+    for (const auto& device : devices) {
+        std::error_code error;
+        if (device->info().is_cpu || std::filesystem::exists(tuning_file(*device), error)) continue;
+        warn(device->info().name +
+             " is used for the first time: measuring how it multiplies matrices fastest, a minute "
+             "(--no-tune: not now)");
+        try {
+            // Of its own, so that what is tried is not among the pipelines that are kept.
+            Device trial(
+                {.select = std::to_string(device->info().index), .disabled = options.disabled});
+            const bench::ModelShape shape = shape_of(checkpoint.config());
+            Progress progress(options.quiet);
+            const auto report = bench::tune(
+                trial, tune_options(checkpoint, shape),
+                {.on_class = [&](const std::string& what,
+                                 double share) { progress.update(share, "tuning " + what); },
+                 .on_result = [](const bench::TunedClass&) {}});
+            progress.clear();
+            ops::set_tuning(*device, store_tuning(trial, report));
+        } catch (const Error& failed) {
+            warn("not tuned: " + std::string(failed.what()));
+        }
+    }
+}
+
+}  // namespace assay::cli
