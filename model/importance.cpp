@@ -28,8 +28,9 @@ template <class Visit>
 void for_each_weight(const Layer& layer, const std::string& prefix, const Visit& visit) {
     const auto& [wq, wk, wv, wo] = layer.attention;
     visit(prefix + "self_attn.q_proj.weight", &wq);
-    visit(prefix + "self_attn.k_proj.weight", &wk);
-    visit(prefix + "self_attn.v_proj.weight", &wv);
+    const Weight* with_k = wk.out_dim != 0 ? &wk : &wq;
+    visit(prefix + "self_attn.k_proj.weight", with_k);
+    visit(prefix + "self_attn.v_proj.weight", wv.out_dim != 0 ? &wv : with_k);
     visit(prefix + "self_attn.o_proj.weight", &wo);
     if (const auto* ffn = std::get_if<FeedForward>(&layer.ffn)) {
         visit(prefix + "mlp.gate_proj.weight", &ffn->w1);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -142,19 +143,23 @@ public:
 private:
     Layer layer(std::uint32_t index) {
         const std::string name = "model.layers." + std::to_string(index) + ".";
-        const std::uint32_t head_dim = checkpoint_.permuted_qk() ? config_.head_dim : 0;
         Layer layer{.attention_norm = vector(name + "input_layernorm.weight"),
                     .ffn_norm = vector(name + "post_attention_layernorm.weight"),
-                    .attention = {.wq = matrix(name + "self_attn.q_proj.weight", head_dim),
-                                  .wk = matrix(name + "self_attn.k_proj.weight", head_dim),
-                                  .wv = matrix(name + "self_attn.v_proj.weight"),
-                                  .wo = matrix(name + "self_attn.o_proj.weight")},
+                    .attention = attention(name + "self_attn."),
                     .ffn = {}};
         if (config_.num_local_experts == 0)
             layer.ffn = feed_forward(name + "mlp.");
         else
             layer.ffn = experts(index, name + "block_sparse_moe.");
         return layer;
+    }
+
+    Attention attention(const std::string& name) {
+        const std::uint32_t head_dim = checkpoint_.permuted_qk() ? config_.head_dim : 0;
+        const auto [wq, wk, wv] = joined(std::array<Part, 3>{{{name + "q_proj.weight", head_dim},
+                                                              {name + "k_proj.weight", head_dim},
+                                                              {name + "v_proj.weight"}}});
+        return {.wq = wq, .wk = wk, .wv = wv, .wo = matrix(name + "o_proj.weight")};
     }
 
     FeedForward feed_forward(const std::string& name) {
@@ -305,8 +310,36 @@ private:
         return weight;
     }
 
-    Weight matrix(const std::string& name, std::uint32_t head_dim = 0) {
-        return matrix(Names{name}, place_for({name}), head_dim);
+    Weight matrix(const std::string& name) { return matrix(Names{name}, place_for({name})); }
+
+    struct Part {
+        std::string name;
+        std::uint32_t head_dim = 0;  // as in ops::Rearranged
+    };
+
+    // One weight for each run of parts of one format, the first of the run: their rows one after
+    // another. The others are empty.
+    template <std::size_t count>
+    std::array<Weight, count> joined(const std::array<Part, count>& parts) {
+        std::array<Weight, count> weights{};
+        for (std::size_t first = 0, end = 0; first < count; first = end) {
+            Weight whole = shape_of({parts[first].name});
+            for (end = first + 1; end < count; ++end) {
+                const Weight part = shape_of({parts[end].name});
+                const bool can_follow = whole.out_dim % panel_rows == 0 &&
+                                        whole.bytes() == Uploader::aligned(whole.bytes());
+                if (part.format != whole.format || !can_follow) break;
+                whole.out_dim += part.out_dim;
+            }
+            whole.address = uploader_.place(weights_.memory, whole.bytes());
+            weights[first] = whole;
+            for (std::size_t i = first; i < end; ++i) {
+                whole.out_dim = shape_of({parts[i].name}).out_dim;
+                matrix(Names{parts[i].name}, whole, parts[i].head_dim);
+                whole.address += whole.bytes();
+            }
+        }
+        return weights;
     }
 
     Tensor vector(const std::string& name) {

@@ -2,6 +2,8 @@
 // heads, E experts per token.
 #include "model/mistral.h"
 
+#include <utility>
+
 namespace assay {
 
 using namespace ops;
@@ -20,42 +22,58 @@ Tensor Mistral::embed(Stream& s, const Batch& batch) const {
     return ops::embed(s, weights_.embedding, batch.tokens);
 }
 
-void Mistral::run_layers(Stream& s, const Tensor& x, const Batch& batch,
-                         const KvCache& cache) const {
-    for (std::uint32_t i = 0; i < weights_.layers.size(); ++i)
-        block(s, weights_.layers[i], x, batch, cache.layer(i));
+Tensor Mistral::run_layers(Stream& s, Tensor x, const Batch& batch, const KvCache& cache) const {
+    const bool ends = weights_.output.out_dim != 0;
+    for (std::uint32_t i = 0; i < weights_.layers.size(); ++i) {
+        const bool stops = ends && i + 1 == weights_.layers.size() && batch.some_rows_stop();
+        const Tensor to = stops ? gather(s, x, batch.wanted) : x;
+        attend(s, weights_.layers[i], x, to, batch, cache.layer(i));
+        x = to;
+        feed_forward(s, weights_.layers[i], x, batch);
+    }
+    return x;
 }
 
 Tensor Mistral::logits(Stream& s, const Tensor& x, const Batch& batch) const {
-    Tensor last = rmsnorm(s, gather(s, x, batch.wanted), weights_.norm, config_.rms_norm_eps);
+    const Tensor wanted = x.rows() != batch.wanted.rows() ? gather(s, x, batch.wanted) : x;
+    Tensor last = rmsnorm(s, wanted, weights_.norm, config_.rms_norm_eps);
     observe(s, batch, last, weights_.output);
     return matmul(s, weights_.output, last);  // (R, vocab_size)
 }
 
-void Mistral::block(Stream& s, const Layer& w, const Tensor& x, const Batch& batch,
-                    const KeysValues& cache) const {
-    {
-        auto scratch = s.scope();
-        self_attention(s, w.attention, rmsnorm(s, x, w.attention_norm, config_.rms_norm_eps), x,
-                       batch, cache);
-    }
+// Stores the keys and values of all rows of `from`, of which `to` has all or those wanted:
+// to += wo attention(norm(from))
+void Mistral::attend(Stream& s, const Layer& layer, const Tensor& from, const Tensor& to,
+                     const Batch& batch, const KeysValues& cache) const {
+    auto scratch = s.scope();
+    const Attention& w = layer.attention;
+    const Tensor h = rmsnorm(s, from, layer.attention_norm, config_.rms_norm_eps);
+    observe(s, batch, h, w.wq, w.wk, w.wv);
+    Columns next;  // a weight's product has the columns of all whose rows it holds
+    const auto project = [&](const Weight& weight, std::uint32_t heads) {
+        if (weight.out_dim != 0) next = {matmul(s, weight, h)};
+        return Columns{next.of, std::exchange(next.first, next.first + heads * config_.head_dim)};
+    };
+    const Columns q = project(w.wq, config_.num_attention_heads),
+                  k = project(w.wk, config_.num_key_value_heads),
+                  v = project(w.wv, config_.num_key_value_heads);
+    Tensor turned = rope(s, q, k, v, config_.num_attention_heads, batch.positions, batch.slots,
+                         weights_.angles, cache);  // (T, H, head_dim)
+    if (to.rows() == 0) return;
+
+    const bool all = to.rows() == from.rows();
+    if (!all) turned = gather(s, turned, batch.wanted).heads(config_.num_attention_heads);
+    Tensor attended = attention(s, turned, cache, all ? batch.attended : batch.attended_by_wanted,
+                                config_.sliding_window);
+    observe(s, batch, attended, w.wo);
+    matmul_add(s, w.wo, attended, to);
+}
+
+void Mistral::feed_forward(Stream& s, const Layer& w, const Tensor& x, const Batch& batch) const {
+    if (x.rows() == 0) return;
     auto scratch = s.scope();
     const Tensor h = rmsnorm(s, x, w.ffn_norm, config_.rms_norm_eps);
     std::visit([&](const auto& ffn) { feed_forward(s, ffn, h, x, batch); }, w.ffn);
-}
-
-// x += wo attention(h)
-void Mistral::self_attention(Stream& s, const Attention& w, const Tensor& h, const Tensor& x,
-                             const Batch& batch, const KeysValues& cache) const {
-    observe(s, batch, h, w.wq, w.wk, w.wv);
-    Tensor q = matmul(s, w.wq, h).heads(config_.num_attention_heads);  // (T, H, head_dim)
-    Tensor k = matmul(s, w.wk, h).heads(config_.num_key_value_heads);  // (T, K, head_dim)
-    Tensor v = matmul(s, w.wv, h).heads(config_.num_key_value_heads);
-
-    rope(s, q, k, v, batch.positions, batch.slots, weights_.angles, cache);
-    Tensor attended = attention(s, q, cache, batch.attended, config_.sliding_window);
-    observe(s, batch, attended, w.wo);
-    matmul_add(s, w.wo, attended, x);
 }
 
 // SwiGLU: x += w2 (silu(w1 h) * w3 h)

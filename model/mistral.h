@@ -13,6 +13,8 @@
 
 namespace assay {
 
+// wk and wv are empty where the weight before holds their rows behind its own, as it does if their
+// formats agree.
 struct Attention {
     Weight wq, wk, wv, wo;
 };
@@ -100,8 +102,11 @@ public:
 struct Batch {
     Tensor tokens, positions, slots;  // (T), u32
     Tensor wanted;                    // (R), u32: the rows whose logits are asked for
-    ops::Attended attended;
-    ForwardObserver* observer = nullptr;  // may be absent
+    ops::Attended attended, attended_by_wanted;  // the latter's tiles are of the wanted rows alone
+    ForwardObserver* observer = nullptr;         // may be absent; sees every row in every layer
+
+    // Whether other rows can stop where the last layer has stored their keys and values.
+    bool some_rows_stop() const { return wanted.rows() != tokens.rows() && !observer; }
 };
 
 // Mistral 7B (arXiv:2310.06825); Mixtral 8x7B (arXiv:2401.04088), whose feed-forward blocks are
@@ -113,18 +118,19 @@ public:
 
     // The residual stream of the tokens: (T, hidden_size).
     Tensor embed(Stream&, const Batch&) const;
-    // Changes x by the layers of this share, whose keys and values are in the cache.
-    void run_layers(Stream&, const Tensor& x, const Batch&, const KvCache&) const;
-    // The logits of the wanted rows: (R, vocab_size).
+    // x behind the layers of this share, whose keys and values are in the cache: of all tokens or,
+    // behind the last layer, perhaps of the wanted rows alone.
+    Tensor run_layers(Stream&, Tensor x, const Batch&, const KvCache&) const;
+    // The logits of the wanted rows, (R, vocab_size), of what run_layers() returned.
     Tensor logits(Stream&, const Tensor& x, const Batch&) const;
 
     const Config& config() const { return config_; }
     const Weights& weights() const { return weights_; }
 
 private:
-    void block(Stream&, const Layer&, const Tensor& x, const Batch&, const ops::KeysValues&) const;
-    void self_attention(Stream&, const Attention&, const Tensor& h, const Tensor& x, const Batch&,
-                        const ops::KeysValues&) const;
+    void attend(Stream&, const Layer&, const Tensor& from, const Tensor& to, const Batch&,
+                const ops::KeysValues&) const;
+    void feed_forward(Stream&, const Layer&, const Tensor& x, const Batch&) const;
     void feed_forward(Stream&, const FeedForward&, const Tensor& h, const Tensor& x,
                       const Batch&) const;
     void feed_forward(Stream&, const Experts&, const Tensor& h, const Tensor& x,

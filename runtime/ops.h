@@ -104,12 +104,19 @@ struct KeysValues {
 };
 using shader::block_slots;
 
-// Turns q (rows, heads, head_dim) in place, and stores k, turned, and v (rows, kv_heads, head_dim)
-// in the cache. positions and slots (u32) hold one entry per row; a slot is block * block_slots +
-// place in the block. angles (positions, head_dim / 2, 2) holds the cosine and sine of position *
-// frequency, see rope_angles().
-void rope(Stream&, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& positions,
-          const Tensor& slots, const Tensor& angles, const KeysValues& cache);
+// What begins at a column of each row of a tensor.
+struct Columns {
+    Tensor of;
+    std::uint32_t first = 0;
+};
+
+// q (rows, heads * head_dim), turned: (rows, heads, head_dim). Stores k, turned, and v (rows,
+// kv_heads * head_dim) in the cache. positions and slots (u32) hold one entry per row; a slot is
+// block * block_slots + place in the block. angles (positions, head_dim / 2, 2) holds the cosine
+// and sine of position * frequency, see rope_angles().
+Tensor rope(Stream&, const Columns& q, const Columns& k, const Columns& v, std::uint32_t heads,
+            const Tensor& positions, const Tensor& slots, const Tensor& angles,
+            const KeysValues& cache);
 
 // What a step attends to. A tile is a run of consecutive tokens of one sequence, see make_tiles().
 struct Attended {
@@ -128,7 +135,7 @@ enum class AttentionPath : std::uint8_t {
     coopmat,      // cooperative matrices, q and the weights in halves; head_dim a multiple of 16
 };
 // Each row of q attends to what its sequence has in the cache up to its own position, at most
-// `window` keys back (0: all). Shapes as in rope().
+// `window` keys back (0: all). q (rows, heads, head_dim), as is the result.
 Tensor attention(Stream&, const Tensor& q, const KeysValues& cache, const Attended&,
                  std::uint32_t window, AttentionPath = AttentionPath::automatic);
 

@@ -207,9 +207,9 @@ public:
         q_ = Operand(s, q, {case_.rows, model_.heads, model_.head_dim});
         k_ = Operand(s, k, {case_.rows, model_.kv_heads, model_.head_dim});
         v_ = Operand(s, v, {case_.rows, model_.kv_heads, model_.head_dim});
-        run(s);
+        auto scratch = s.scope();
         std::vector<float> turned(q.size());
-        s.download(q_.tensor(), std::span(turned));
+        s.download(rope(s), std::span(turned));
         s.wait();
         ErrorMeter meter;
         meter.count_not_finite(turned);
@@ -224,13 +224,7 @@ public:
         return meter.errors();
     }
 
-    void run(Stream& s) override {
-        const ops::KeysValues cache{.keys = {keys_.address(), {1, 1, 1}},
-                                    .values = {values_.address(), {1, 1, 1}},
-                                    .format = *case_.kv,
-                                    .kv_heads = model_.kv_heads};
-        ops::rope(s, q_, k_, v_, positions_, positions_, table_, cache);
-    }
+    void run(Stream& s) override { rope(s); }
 
     Cost cost() const override {
         const double rows = case_.rows,
@@ -267,6 +261,14 @@ private:
                                          row % ops::block_slots, i % model_.head_dim),
                           exact.values[at], errors[at]);
             }
+    }
+
+    Tensor rope(Stream& s) {
+        const ops::KeysValues cache{.keys = {keys_.address(), {1, 1, 1}},
+                                    .values = {values_.address(), {1, 1, 1}},
+                                    .format = *case_.kv,
+                                    .kv_heads = model_.kv_heads};
+        return ops::rope(s, {q_}, {k_}, {v_}, model_.heads, positions_, positions_, table_, cache);
     }
 
     Case case_;

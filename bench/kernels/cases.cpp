@@ -46,8 +46,7 @@ std::vector<Shape> shapes_of(const ModelShape& m) {
                            std::uint32_t out, Epilogue epilogue = Epilogue::store) {
         return Shape{operation, part, in, out, epilogue, &m, {m.name}};
     };
-    std::vector<Shape> shapes{shape(matmul, "wq", m.hidden, m.q_size()),
-                              shape(matmul, "wk", m.hidden, m.kv_size()),
+    std::vector<Shape> shapes{shape(matmul, "wqkv", m.hidden, m.q_size() + 2 * m.kv_size()),
                               shape(matmul, "wo", m.q_size(), m.hidden, Epilogue::add)};
     if (m.dense) {
         shapes.push_back(shape(matmul, "w13", m.hidden, 2 * m.intermediate, Epilogue::swiglu));

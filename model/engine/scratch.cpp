@@ -12,8 +12,9 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const
     const std::uint64_t rows = std::min(chunk, options.context * options.sequences);
     const std::uint64_t heads = std::uint64_t{c.num_attention_heads} * c.head_dim,
                         kv = std::uint64_t{c.num_key_value_heads} * c.head_dim;
+    const std::uint64_t wanted = options.choice_rows();
     const std::uint64_t attention =
-        4 * rows * (c.hidden_size + 2 * heads + 2 * kv) +
+        4 * rows * (c.hidden_size + 3 * heads + 2 * kv) + 4 * wanted * heads +
         ops::attention_scratch_bytes(device, static_cast<std::uint32_t>(rows),
                                      c.num_attention_heads, c.head_dim, options.context,
                                      options.batch_invariant);
@@ -25,9 +26,7 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const
     const std::uint64_t ffn = 4 * rows * c.hidden_size + 4 * routed * c.intermediate_size +
                               (experts != 0 ? 4 * routed * c.hidden_size + routing : 0);
     const std::uint64_t last =
-        share.last(c)
-            ? 4ull * options.choice_rows() * (2ull * c.vocab_size + 2ull * c.hidden_size)
-            : 0;
+        share.last(c) ? 4 * wanted * (2ull * c.vocab_size + 2ull * c.hidden_size) : 0;
     // The operand of one product in halves, where there are cooperative matrices, or in bytes, with
     // 8 more for every 32.
     const std::uint64_t operand = std::max(rows * std::max<std::uint64_t>(c.hidden_size, heads),
@@ -38,7 +37,8 @@ std::uint64_t scratch_bytes(const Config& c, const EngineOptions& options, const
                                                             : 0;
     constexpr std::uint64_t rounding = 32 * 256;
     // A layer's are gone when the next begins, and all layers' when tokens are chosen.
-    return 4 * rows * c.hidden_size + std::max(std::max(attention, ffn) + packed, last) + rounding;
+    return 4 * (rows + wanted) * c.hidden_size + std::max(std::max(attention, ffn) + packed, last) +
+           rounding;
 }
 
 // With experts a row meets only some of the weights, so more rows keep a GPU busy.

@@ -119,6 +119,7 @@ void Engine::want(const Piece& piece, const Work& work, Pass& pass, Outcome& out
         mark(*work.sequence, start + certain - piece.first, pass);
 
     const auto wanted = static_cast<std::uint32_t>(pass.wanted.size()) - first_wanted;
+    pass.wanted_runs.push_back({first_wanted, wanted, start + count - wanted});
     if (work.logits == Work::nothing || wanted == 0) return;
     const std::uint32_t rows = work.logits == Work::all ? count : 1;
     const std::size_t vocabulary = config().vocab_size;
@@ -143,14 +144,13 @@ void Engine::mark(Sequence& sequence, std::uint32_t end, Pass& pass) {
     sequence.marked_ = end;
 }
 
-// The residual stream behind a stage's layers: (T, hidden_size). `handed_on` is what the stage
-// before gave; empty for the first.
+// The residual stream behind a stage's layers, see Mistral::run_layers(). `handed_on` is what the
+// stage before gave; empty for the first.
 Tensor Engine::run_layers(StageState& stage, const Batch& batch,
                           const std::vector<float>& handed_on) {
     const Tensor x = handed_on.empty() ? stage.model.embed(stage.stream, batch)
                                        : upload_rows(stage.stream, handed_on, config().hidden_size);
-    stage.model.run_layers(stage.stream, x, batch, stage.cache);
-    return x;
+    return stage.model.run_layers(stage.stream, x, batch, stage.cache);
 }
 
 void Engine::run(std::span<const Piece> pieces, std::span<const Work> work, Step& step) {
@@ -192,25 +192,29 @@ void Engine::run(std::span<const Piece> pieces, std::span<const Work> work, Step
 }
 
 Batch Engine::upload(Stream& s, const Pass& pass) {
-    const auto tiles = ops::make_tiles(s.device(), pass.runs,
-                                       config().num_attention_heads / config().num_key_value_heads);
-    std::uint32_t tile_tokens = 0;
-    for (auto& tile : tiles) tile_tokens = std::max(tile_tokens, tile.tokens);
     Tensor block_tables = upload_words(s, pass.tables);
     block_tables.shape = {static_cast<std::uint32_t>(pass.runs.size()), pass.table_stride, 1};
     Tensor tokens = upload_words(s, pass.tokens);
     if (pass.names_chosen) tokens = ops::resolve_tokens(s, tokens, choices_->chosen);
+    const auto attended_by = [&](const std::vector<ops::QueryRun>& runs) -> ops::Attended {
+        const auto tiles = ops::make_tiles(
+            s.device(), runs, config().num_attention_heads / config().num_key_value_heads);
+        std::uint32_t tile_tokens = 0;
+        for (auto& tile : tiles) tile_tokens = std::max(tile_tokens, tile.tokens);
+        return {.block_tables = block_tables,
+                .tiles = upload_words(s, tiles),
+                .tile_count = static_cast<std::uint32_t>(tiles.size()),
+                .single_tiles = static_cast<std::uint32_t>(
+                    std::ranges::count(tiles, 1u, &shader::QueryTile::tokens)),
+                .tile_tokens = tile_tokens,
+                .most_keys = pass.most_keys};
+    };
     return {.tokens = tokens,
             .positions = upload_words(s, pass.positions),
             .slots = upload_words(s, pass.slots),
             .wanted = upload_words(s, pass.wanted),
-            .attended = {.block_tables = block_tables,
-                         .tiles = upload_words(s, tiles),
-                         .tile_count = static_cast<std::uint32_t>(tiles.size()),
-                         .single_tiles = static_cast<std::uint32_t>(
-                             std::ranges::count(tiles, 1u, &shader::QueryTile::tokens)),
-                         .tile_tokens = tile_tokens,
-                         .most_keys = pass.most_keys},
+            .attended = attended_by(pass.runs),
+            .attended_by_wanted = attended_by(pass.wanted_runs),
             .observer = options_.observer};
 }
 

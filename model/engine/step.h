@@ -48,7 +48,7 @@ struct Engine::Pass {
     std::vector<TokenId> tokens;
     std::vector<std::uint32_t> positions, slots, wanted, tables;
     std::uint32_t table_stride = 0, most_keys = 0;
-    std::vector<ops::QueryRun> runs;
+    std::vector<ops::QueryRun> runs, wanted_runs;  // all rows; those wanted, the last of each run
     bool names_chosen = false;  // some tokens are those chosen before
 
     // Rows of logits follow `wanted`.

@@ -4,25 +4,35 @@
 
 namespace assay::ops {
 
-void rope(Stream& s, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& positions,
-          const Tensor& slots, const Tensor& angles, const KeysValues& cache) {
+Tensor rope(Stream& s, const Columns& q, const Columns& k, const Columns& v, std::uint32_t heads,
+            const Tensor& positions, const Tensor& slots, const Tensor& angles,
+            const KeysValues& cache) {
     const DeviceInfo& device = s.device().info();
     const std::uint32_t workgroup = std::max(device.is_cpu ? 1u : 32u, device.subgroup_size);
-    const std::uint32_t heads = q.shape[1], kv_heads = k.shape[1], head_dim = q.shape[2];
+    const std::uint32_t rows = q.of.rows(), head_dim = 2 * angles.shape[1];
+    const Tensor turned = s.scratch(rows, heads * head_dim).heads(heads);
     s.dispatch(kernels::rope(cache.format).specialize(workgroup),
-               {.q = q,
-                .k = k,
-                .v = v,
+               {.q = q.of,
+                .k = k.of,
+                .v = v.of,
+                .turned = turned,
                 .positions = positions,
                 .slots = slots,
                 .angles = angles,
                 .keys = cache.keys,
                 .values = cache.values,
+                .q_row = q.of.row_size(),
+                .k_row = k.of.row_size(),
+                .v_row = v.of.row_size(),
+                .q_first = q.first,
+                .k_first = k.first,
+                .v_first = v.first,
                 .heads = heads,
-                .kv_heads = kv_heads,
+                .kv_heads = cache.kv_heads,
                 .head_dim = head_dim},
-               {.x = q.rows(), .y = heads + 2 * kv_heads},
-               {.bytes = 2.0 * static_cast<double>(q.bytes() + k.bytes() + v.bytes())});
+               {.x = rows, .y = heads + 2 * cache.kv_heads},
+               {.bytes = 8.0 * rows * head_dim * (heads + 2 * cache.kv_heads)});
+    return turned;
 }
 
 }  // namespace assay::ops

@@ -15,10 +15,10 @@ void turn_query(uint row, uint head) {
     uint pairs = p.head_dim / 2, angle = at(positions)[row] * p.head_dim;
     for (uint i = gl_LocalInvocationIndex; i < pairs; i += gl_WorkGroupSize.x) {
         float cosine = at(angles)[angle + 2 * i], sine = at(angles)[angle + 2 * i + 1];
-        uint from = (row * p.heads + head) * p.head_dim + i;
+        uint from = row * p.q_row + p.q_first + head * p.head_dim + i, to = (row * p.heads + head) * p.head_dim + i;
         float a = at(q)[from], b = at(q)[from + pairs];
-        at(q)[from] = a * cosine - b * sine;
-        at(q)[from + pairs] = b * cosine + a * sine;
+        at(turned)[to] = a * cosine - b * sine;
+        at(turned)[to + pairs] = b * cosine + a * sine;
     }
 }
 
@@ -38,7 +38,8 @@ void main() {
     }
     bool is_key = head - p.heads < p.kv_heads;
     uint kv_head = (head - p.heads) % p.kv_heads, slot = at(slots)[row];
-    uint from = (row * p.kv_heads + kv_head) * p.head_dim, angle = at(positions)[row] * p.head_dim;
+    uint from = (is_key ? row * p.k_row + p.k_first : row * p.v_row + p.v_first) + kv_head * p.head_dim;
+    uint angle = at(positions)[row] * p.head_dim;
     uint part = (slot / block_slots * p.kv_heads + kv_head) * cache_part_elements(p.head_dim);
     uint to = slot % block_slots * p.head_dim;
     for (uint i = gl_LocalInvocationIndex * cache_run; i < p.head_dim; i += gl_WorkGroupSize.x * cache_run) {

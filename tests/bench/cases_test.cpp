@@ -35,12 +35,12 @@ TEST(Cases, HaveEveryNumberOfRowsOnce) {
 
 // Two models with one shape are measured together, and found by either name.
 TEST(Cases, ShareShapes) {
-    const auto mistral = chosen("matmul q4_0 mistral part=wq rows=1"),
-               mixtral = chosen("matmul q4_0 mixtral part=wq rows=1");
+    const auto mistral = chosen("matmul q4_0 mistral part=wqkv rows=1"),
+               mixtral = chosen("matmul q4_0 mixtral part=wqkv rows=1");
     ASSERT_EQ(mistral.size(), 1u);
     ASSERT_EQ(mixtral.size(), 1u);
     EXPECT_EQ(mistral[0].name(), mixtral[0].name());
-    EXPECT_TRUE(chosen("matmul q4_0 llama part=wk rows=1").empty() == false);
+    EXPECT_TRUE(chosen("matmul q4_0 llama part=wqkv rows=1").empty() == false);
 }
 
 TEST(Costs, AreCountedByHand) {
@@ -73,7 +73,7 @@ TEST(Filter, TakesWhatItsWordsSay) {
     }
     // Of the parts, which no word speaks of, the four usual ones: wo, w13, w2, head.
     EXPECT_EQ(chosen("matmul q4_0 mistral rows=1..8").size(), 4u * 8);
-    EXPECT_EQ(chosen("matmul q4_0 mistral rows=1..8", true).size(), 6u * 8);  // and wq, wk
+    EXPECT_EQ(chosen("matmul q4_0 mistral rows=1..8", true).size(), 5u * 8);  // and wqkv
     EXPECT_EQ(chosen("matmul q4_0,q8_0 part=w2 mistral rows=1..3,7").size(), 2u * 4);
     EXPECT_EQ(chosen("attention mistral kv=q8_0 rows=1 keys=4096").size(), 1u);
 }

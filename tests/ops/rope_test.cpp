@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "tests/support/kv_cache.h"
 
@@ -72,12 +74,31 @@ std::vector<float> sized_rows(std::vector<float> values, std::uint32_t rows) {
     return values;
 }
 
+// q, k and v as tensors of their own or side by side in one, as weights make them.
+std::array<ops::Columns, 3> uploaded(Stream& s, const Case& c, const std::vector<float>& q,
+                                     const std::vector<float>& k, const std::vector<float>& v,
+                                     bool together) {
+    const std::uint32_t q_size = c.heads * c.head_dim, kv_size = c.kv_heads * c.head_dim;
+    if (!together)
+        return {ops::Columns{test::upload(s, q, {c.rows, q_size, 1})},
+                ops::Columns{test::upload(s, k, {c.rows, kv_size, 1})},
+                ops::Columns{test::upload(s, v, {c.rows, kv_size, 1})}};
+    std::vector<float> all;
+    for (std::uint32_t row = 0; row < c.rows; ++row)
+        for (const auto& [part, size] : {std::pair{&q, q_size}, {&k, kv_size}, {&v, kv_size}}) {
+            const auto from = part->begin() + std::ptrdiff_t{row} * size;
+            all.insert(all.end(), from, from + size);
+        }
+    const Tensor of = test::upload(s, all, {c.rows, q_size + 2 * kv_size, 1});
+    return {ops::Columns{of}, ops::Columns{of, q_size}, ops::Columns{of, q_size + kv_size}};
+}
+
 }  // namespace
 
 TEST(Rope, TurnsAndStores) {
     constexpr Case cases[] = {
         {1, 1, 1, 32}, {3, 4, 2, 64}, {7, 6, 2, 80}, {17, 8, 8, 96}, {33, 8, 1, 128}};
-    for (bool bound : {false, true}) {
+    for (const auto& [bound, together] : {std::pair{false, true}, {false, false}, {true, true}}) {
         Stream s(test::device(bound), {.guard = true});
         test::Random random(8);
         for (Cache format : {Cache::f32, Cache::f16, Cache::q8_0})
@@ -95,19 +116,13 @@ TEST(Rope, TurnsAndStores) {
                 std::vector<std::uint32_t> slots(c.rows);
                 for (std::uint32_t i = 0; i < c.rows; ++i) slots[i] = cache.slot(0, i);
 
-                // q is turned in place, so it is copied to scratch, behind which guard words lie.
-                std::vector<std::uint32_t> every_row(c.rows);
-                for (std::uint32_t i = 0; i < c.rows; ++i) every_row[i] = i;
-                const Tensor turned =
-                    ops::gather(s, test::upload(s, q, {c.rows, c.heads, c.head_dim}),
-                                test::upload(s, every_row, {c.rows, 1, 1}));
                 const auto table = angles(c.head_dim);
-                ops::rope(
-                    s, turned.heads(c.heads), test::upload(s, k, {c.rows, c.kv_heads, c.head_dim}),
-                    test::upload(s, v, {c.rows, c.kv_heads, c.head_dim}),
-                    test::upload(s, at, {c.rows, 1, 1}), test::upload(s, slots, {c.rows, 1, 1}),
-                    test::upload(s, table, {positions, c.head_dim / 2, 2}), cache.device());
-                const auto actual = test::download(s, turned);
+                const auto [q_at, k_at, v_at] = uploaded(s, c, q, k, v, together);
+                const auto actual = test::download(
+                    s, ops::rope(s, q_at, k_at, v_at, c.heads, test::upload(s, at, {c.rows, 1, 1}),
+                                 test::upload(s, slots, {c.rows, 1, 1}),
+                                 test::upload(s, table, {positions, c.head_dim / 2, 2}),
+                                 cache.device()));
                 s.wait();
 
                 test::expect_close(actual, reference::rotate(q, c.heads, c.head_dim, at, table),
