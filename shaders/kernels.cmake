@@ -17,12 +17,16 @@ add_custom_command(OUTPUT ${KERNEL_BINDINGS}
 
 function(compile_kernel build shader name defines)
     set(spv ${CMAKE_CURRENT_BINARY_DIR}/${build}/${name}.spv)
+    set(bindings "")
+    if(build STREQUAL "bound")  # those by address do not change with another kernel's parameters
+        set(bindings ${KERNEL_BINDINGS})
+    endif()
     add_custom_command(OUTPUT ${spv}
         COMMAND ${GLSLANG} -V --target-env vulkan1.3 --quiet ${defines} -I${CMAKE_CURRENT_BINARY_DIR} -I${CMAKE_CURRENT_SOURCE_DIR}
                 --depfile ${spv}.d -o ${spv}.unoptimised ${CMAKE_CURRENT_SOURCE_DIR}/${shader}.comp
         COMMAND ${SPIRV_OPT} --target-env=vulkan1.3 -O ${spv}.unoptimised -o ${spv}
         COMMAND ${SPIRV_VAL} --target-env vulkan1.3 --scalar-block-layout ${spv}
-        DEPENDS ${shader}.comp ${KERNEL_BINDINGS} DEPFILE ${spv}.d COMMENT "Compiling ${build}/${name}" VERBATIM)
+        DEPENDS ${shader}.comp ${bindings} DEPFILE ${spv}.d COMMENT "Compiling ${build}/${name}" VERBATIM)
     set_property(GLOBAL APPEND PROPERTY KERNEL_BINARIES ${spv})
 endfunction()
 
