@@ -1,8 +1,8 @@
 // Attention as in attention.comp, for CPU implementations: no invocation waits for another's sums.
 //
 // A workgroup is a subgroup and serves tile_rows query rows, the (token, head) pairs of a tile that read one key-value
-// head, walking the keys `lanes` at a time. For the scores each invocation takes a key, so that the elements of the
-// queries are read at the same address by all; for the weighted sums of values each takes four elements, and the
+// head, walking the keys a block at a time. For the scores each invocation takes one key or a few, so that the elements
+// of the queries are read at the same address by all; for the weighted sums of values each takes four elements, and the
 // weights are handed round. Every key and value read meets all rows. Along x tiles * chunks, y key-value heads, z splits.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -15,6 +15,7 @@ layout(local_size_x_id = 0) in;  // a divisor of block_slots, at most a subgroup
 layout(constant_id = 1) const uint tile_rows = 8;
 layout(constant_id = 2) const uint head_dim = 128;
 const uint lanes = gl_WorkGroupSize.x;
+const uint own_keys = block_slots / lanes;                  // of a block, `lanes` apart
 const uint head_quads = head_dim / 4;                       // four elements each
 const uint chunks = (head_quads + lanes - 1) / lanes;       // of a head's quads, each held by all invocations together
 const uint unrolled = head_quads % 8 == 0 ? 8 : 2;          // quads of a key
@@ -43,54 +44,68 @@ void main() {
     // Keys that some row of this workgroup sees, and of those this split's. None if it has no rows of its own.
     uint begin = p.window == 0 || position[0] < p.window ? 0 : position[0] - p.window + 1;
     uint end = min(position[tile_rows - 1] + 1, (split + 1) * p.split_keys);
-    begin = max(begin / lanes * lanes, split * p.split_keys);
+    begin = max(begin / block_slots * block_slots, split * p.split_keys);
     if (first_query >= queries) end = begin;
 
-    for (uint key = begin; key < end; key += lanes) {
+    for (uint key = begin; key < end; key += block_slots) {
         // Slots never written may hold anything, NaN too: invocations beyond the last key read that one again. The body
         // may run once more with every invocation off, so that it must name a valid block then too.
         uint last = max(end, 1) - 1, inside = min(key, last);
         uint block = at(block_tables)[tile.sequence * p.table_stride + inside / block_slots];
         uint part = (block * p.kv_heads + kv_head) * cache_part_quads(head_dim);
-        uint first = inside / lanes * lanes % block_slots * head_quads;
-        uint last_lane = min(last - inside, lanes - 1);
+        uint last_slot = min(last - inside, block_slots - 1);
 
-        float score[tile_rows];
-        [[unroll]] for (uint r = 0; r < tile_rows; ++r) score[r] = 0.0;
-        uint my_key = first + min(lane, last_lane) * head_quads;
+        float score[tile_rows * own_keys];
+        [[unroll]] for (uint i = 0; i < tile_rows * own_keys; ++i) score[i] = 0.0;
+        uint slot[own_keys];
+        [[unroll]] for (uint n = 0; n < own_keys; ++n) slot[n] = min(n * lanes + lane, last_slot);
         for (uint d = 0; d < head_quads; d += unrolled) {
             [[unroll]] for (uint i = 0; i < unrolled; ++i) {
-                vec4 k = cache_quad(keys, part, head_dim, my_key + d + i);
+                vec4 k[own_keys];
+                [[unroll]] for (uint n = 0; n < own_keys; ++n)
+                    k[n] = cache_quad(keys, part, head_dim, slot[n] * head_quads + d + i);
                 [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
                     vec4 q = at(q)[head_row[r] * head_quads + d + i];
-                    [[unroll]] for (uint e = 0; e < 4; ++e) score[r] += k[e] * q[e];
+                    [[unroll]] for (uint n = 0; n < own_keys; ++n)
+                        [[unroll]] for (uint e = 0; e < 4; ++e) score[r * own_keys + n] += k[n][e] * q[e];
                 }
             }
         }
 
-        float weight[tile_rows];
+        float weight[tile_rows * own_keys];
         [[unroll]] for (uint r = 0; r < tile_rows; ++r) {
-            uint k = key + lane;
-            bool seen = k <= position[r] && k < end && (p.window == 0 || position[r] - k < p.window);
-            score[r] = seen ? score[r] * p.scale : lowest;
-            float new_greatest = max(greatest[r], subgroupMax(score[r]));
+            bool seen[own_keys];
+            float new_greatest = lowest;
+            [[unroll]] for (uint n = 0; n < own_keys; ++n) {
+                uint k = key + n * lanes + lane;
+                seen[n] = k <= position[r] && k < end && (p.window == 0 || position[r] - k < p.window);
+                score[r * own_keys + n] = seen[n] ? score[r * own_keys + n] * p.scale : lowest;
+                new_greatest = max(new_greatest, score[r * own_keys + n]);
+            }
+            new_greatest = max(greatest[r], subgroupMax(new_greatest));
             float shrink = exp(greatest[r] - new_greatest);
             greatest[r] = new_greatest;
-            weight[r] = seen ? exp(score[r] - new_greatest) : 0.0;
-            weights[r] = weights[r] * shrink + weight[r];
+            weights[r] *= shrink;
+            [[unroll]] for (uint n = 0; n < own_keys; ++n) {
+                weight[r * own_keys + n] = seen[n] ? exp(score[r * own_keys + n] - new_greatest) : 0.0;
+                weights[r] += weight[r * own_keys + n];
+            }
             [[unroll]] for (uint c = 0; c < chunks; ++c) sum[r * chunks + c] *= shrink;
         }
 
-        for (uint j = 0; j < lanes; j += keys_unrolled) {
-            float w[tile_rows * keys_unrolled];
-            [[unroll]] for (uint i = 0; i < keys_unrolled; ++i)
-                [[unroll]] for (uint r = 0; r < tile_rows; ++r)
-                    w[i * tile_rows + r] = subgroupShuffle(weight[r], j + i);
-            [[unroll]] for (uint c = 0; c < chunks; ++c) {
-                uint quad = min(c * lanes + lane, head_quads - 1);
-                [[unroll]] for (uint i = 0; i < keys_unrolled; ++i) {
-                    vec4 v = cache_quad(values, part, head_dim, first + min(j + i, last_lane) * head_quads + quad);
-                    [[unroll]] for (uint r = 0; r < tile_rows; ++r) sum[r * chunks + c] += v * w[i * tile_rows + r];
+        [[unroll]] for (uint n = 0; n < own_keys; ++n) {
+            for (uint j = 0; j < lanes; j += keys_unrolled) {
+                float w[tile_rows * keys_unrolled];
+                [[unroll]] for (uint i = 0; i < keys_unrolled; ++i)
+                    [[unroll]] for (uint r = 0; r < tile_rows; ++r)
+                        w[i * tile_rows + r] = subgroupShuffle(weight[r * own_keys + n], j + i);
+                [[unroll]] for (uint c = 0; c < chunks; ++c) {
+                    uint quad = min(c * lanes + lane, head_quads - 1);
+                    [[unroll]] for (uint i = 0; i < keys_unrolled; ++i) {
+                        uint from = min(n * lanes + j + i, last_slot);
+                        vec4 v = cache_quad(values, part, head_dim, from * head_quads + quad);
+                        [[unroll]] for (uint r = 0; r < tile_rows; ++r) sum[r * chunks + c] += v * w[i * tile_rows + r];
+                    }
                 }
             }
         }

@@ -19,14 +19,14 @@ POINTER(CacheQuad, 16)
 #define cache_quad(side, part, head_dim, q) at(side)[(part) + (q)]
 
 #elif defined(CACHE_F16)
-#define CacheElement uint16_t
+#define CacheElement uint
 #define CacheQuad uvec2
-const uint cache_run = 1;
-POINTER(CacheElement, 2)
+const uint cache_run = 2;
+POINTER(CacheElement, 4)
 POINTER(CacheQuad, 8)
-#define cache_part_elements(head_dim) (block_slots * (head_dim))
+#define cache_part_elements(head_dim) (block_slots * (head_dim) / 2)
 #define cache_part_quads(head_dim) (block_slots * (head_dim) / 4)
-#define cache_store(side, part, head_dim, i, x) at(side)[(part) + (i)] = uint16_t(packHalf2x16(vec2(x[0], 0.0)))
+#define cache_store(side, part, head_dim, i, x) at(side)[(part) + (i) / 2] = packHalf2x16(vec2(x[0], x[1]))
 #define cache_quad(side, part, head_dim, q) halves(at(side)[(part) + (q)])
 
 vec4 halves(uvec2 bits) { return vec4(unpackHalf2x16(bits.x), unpackHalf2x16(bits.y)); }
