@@ -35,7 +35,7 @@ Action add_options(CLI::App& command) {
     CLI::App* kernels = command.add_subcommand(
         "kernels", "Time every kernel, check its answers, and compare it with what the device can do");
     kernels->footer(
-        "Examples:\n"
+        "Example:\n"
         "  assay bench kernels\n"
         "  assay bench kernels --filter 'matmul q4_0 mistral rows=1..8' --json results.json\n"
         "  assay bench kernels --check --all --filter 'tiny rows=1..4'");
@@ -45,7 +45,7 @@ Action add_options(CLI::App& command) {
     CLI::App* tune = command.add_subcommand(
         "tune", "Find out how matrix products are computed fastest on a device, and keep it");
     tune->footer(
-        "Examples:\n"
+        "Example:\n"
         "  assay bench tune\n"
         "  assay bench tune --model prometheus-7b-v2.0.Q4_K_M.gguf\n"
         "  assay bench tune --forget");
