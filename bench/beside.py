@@ -72,6 +72,11 @@ def llama_version(options, program):
     return version[1].strip() if version else "of unknown version"
 
 
+def without_folders(word):
+    """A word of a command whose absolute paths are names alone: where files lie on a machine is nobody else's business."""
+    return re.sub(r"(?<![^\s=])/(\S*/)?", "", word)
+
+
 def describe_run(device, **what):
     """The head of a results file: when, of what and how, then `what` is particular to the script, and rows to come."""
     commit = subprocess.run(["git", "-C", str(TOP), "describe", "--always", "--dirty", "--exclude=*"],
@@ -79,7 +84,7 @@ def describe_run(device, **what):
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "commit": commit.stdout.strip() or "unknown",
-        "command": shlex.join([f"bench/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": shlex.join([f"bench/{Path(sys.argv[0]).name}", *map(without_folders, sys.argv[1:])]),
         "device": device["name"],
         "driver": device["driver"],
         **what,
