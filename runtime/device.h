@@ -51,6 +51,9 @@ struct DeviceOptions {
     std::uint32_t subgroup_size =
         0;  // force one, where the device offers a range; 0: the device's own
     std::filesystem::path pipeline_cache_folder{};  // empty: compiled pipelines are not kept
+    // Where they are kept: what the device is opened for, say a model's path. Pipelines that were
+    // used for the same before are built from the beginning, beside what the caller does.
+    std::string purpose{};
     std::vector<Tier> disabled{};                   // go without these
     bool executable_statistics = false;  // have drivers keep what they know of kernels, which may
                                          // cost time and memory, see executables()
@@ -70,7 +73,7 @@ public:
     // known; one that fails is off from then on, and its state says what was found.
     bool has(Tier tier);
     std::uint64_t free_bytes() const;       // device-local memory the driver still offers
-    double compile_seconds() const;         // spent building pipelines so far
+    double compile_seconds() const;         // that callers waited for pipelines so far
     std::uint64_t allocated_bytes() const;  // device memory held now
     std::uint64_t peak_allocated_bytes() const;
 

@@ -114,12 +114,13 @@ std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
     if (names.empty()) names.emplace_back();
     std::vector<std::unique_ptr<Device>> devices;
     for (const std::string& name : names)
-        devices.push_back(std::make_unique<Device>(DeviceOptions{
-            .select = name,
-            .validation = ASSAY_VALIDATION,
-            .pipeline_cache_folder =
-                options.keep_pipelines ? default_cache_folder() : std::filesystem::path(),
-            .disabled = options.disabled}));
+        devices.push_back(std::make_unique<Device>(
+            DeviceOptions{.select = name,
+                          .validation = ASSAY_VALIDATION,
+                          .pipeline_cache_folder = options.keep_pipelines ? default_cache_folder()
+                                                                          : std::filesystem::path(),
+                          .purpose = options.model,
+                          .disabled = options.disabled}));
     for (const auto& device : devices) {
         if (!device->info().is_cpu) prove(*device, options);  // a CPU implementation uses none
         if (options.int8_activations) require_bytes(*device);

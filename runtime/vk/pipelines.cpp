@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <fstream>
-#include <vector>
+#include <sstream>
 
+#include "runtime/error.h"
 #include "runtime/vk/check.h"
 #include "runtime/vk/context.h"
 
@@ -25,8 +27,7 @@ private:
     std::uint64_t value_ = 0xcbf29ce484222325;
 };
 
-std::filesystem::path cache_file(const std::filesystem::path& folder, VkPhysicalDevice device,
-                                 std::span<const Spirv> table) {
+std::uint64_t cache_key(VkPhysicalDevice device, std::span<const Spirv> table) {
     VkPhysicalDeviceIDProperties id{};
     id.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES;
     VkPhysicalDeviceProperties2 properties{};
@@ -40,10 +41,38 @@ std::filesystem::path cache_file(const std::filesystem::path& folder, VkPhysical
     hash.add(properties.properties.pipelineCacheUUID,
              sizeof properties.properties.pipelineCacheUUID);
     for (const Spirv& kernel : table) hash.add(kernel.words.data(), kernel.words.size_bytes());
-    char name[40];
-    std::snprintf(name, sizeof name, "pipelines-%016llx.bin",
-                  static_cast<unsigned long long>(hash.value()));
-    return folder / name;
+    return hash.value();
+}
+
+// What a device was opened for, and how: a kernel of a tier that is off must not be built.
+std::uint64_t purpose_key(const Context& context) {
+    Hash hash;
+    const std::string& purpose = context.options().purpose;
+    hash.add(purpose.data(), purpose.size());
+    for (const TierState& tier : context.physical().info.tiers) hash.add(&tier.on, sizeof tier.on);
+    hash.add(&context.physical().info.subgroup_size, sizeof(std::uint32_t));
+    return hash.value();
+}
+
+std::string hexadecimal(std::uint64_t number) {
+    char digits[17];
+    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(number));
+    return digits;
+}
+
+// Written beside its place and renamed, so that no reader meets half a file. What can't be kept is
+// no failure.
+void replace_file(const std::filesystem::path& file, std::span<const char> data) {
+    std::error_code ignored;
+    std::filesystem::create_directories(file.parent_path(), ignored);
+    const auto unique = std::chrono::steady_clock::now().time_since_epoch().count();
+    const std::filesystem::path temporary = file.string() + "." + std::to_string(unique);
+    std::ofstream out(temporary, std::ios::binary);
+    out.write(data.data(), static_cast<std::streamsize>(data.size())).flush();
+    if (out)
+        std::filesystem::rename(temporary, file, ignored);
+    else
+        std::filesystem::remove(temporary, ignored);
 }
 
 std::vector<char> read_file(const std::filesystem::path& path) {
@@ -67,7 +96,11 @@ Pipelines::Pipelines(Context& context)
     const auto& folder = context.options().pipeline_cache_folder;
     std::vector<char> saved;
     if (!folder.empty()) {
-        file_ = cache_file(folder, context.physical().device, table_);
+        const std::string name =
+            "pipelines-" + hexadecimal(cache_key(context.physical().device, table_));
+        file_ = folder / (name + ".bin");
+        if (!context.options().purpose.empty())
+            expected_file_ = folder / (name + "-" + hexadecimal(purpose_key(context)) + ".txt");
         saved = read_file(file_);  // a driver checks the header and ignores what is not its own
     }
     const VkPipelineCacheCreateInfo cache{.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
@@ -99,12 +132,18 @@ Pipelines::Pipelines(Context& context)
                                             .pushConstantRangeCount = 1,
                                             .pPushConstantRanges = &push};
     check(vkCreatePipelineLayout(context.device(), &layout, nullptr, &layout_));
+
+    expected_ = read_expected();
+    if (!expected_.empty())
+        builder_ = std::jthread([this](const std::stop_token& stop) { build_expected(stop); });
 }
 
 Pipelines::~Pipelines() {
+    builder_ = {};  // stopped and waited for
     save();
-    for (auto& [key, pipeline] : pipelines_)
-        vkDestroyPipeline(context_.device(), pipeline, nullptr);
+    save_expected();
+    for (auto& [key, entry] : entries_)
+        vkDestroyPipeline(context_.device(), entry.pipeline, nullptr);
     vkDestroyPipelineLayout(context_.device(), layout_, nullptr);
     if (bindings_) vkDestroyDescriptorSetLayout(context_.device(), bindings_, nullptr);
     vkDestroyPipelineCache(context_.device(), cache_, nullptr);
@@ -112,18 +151,60 @@ Pipelines::~Pipelines() {
 
 VkPipeline Pipelines::get(std::uint16_t kernel, const Constants& constants) {
     const Key key{kernel, constants};
-    if (auto found = pipelines_.find(key); found != pipelines_.end()) return found->second;
+    std::unique_lock lock(mutex_);
+    Entry& entry = entries_[key];
+    if (!entry.used) used_.push_back(key);
+    entry.used = true;
+    if (entry.pipeline) return entry.pipeline;
     const auto start = std::chrono::steady_clock::now();
-    VkPipeline pipeline = build(key);
+    VkPipeline pipeline = built(key, entry, lock);
     compile_seconds_ +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return pipelines_.emplace(key, pipeline).first->second;
+    return pipeline;
+}
+
+VkPipeline Pipelines::built(const Key& key, Entry& entry, std::unique_lock<std::mutex>& lock) {
+    changed_.wait(lock, [&] { return !entry.in_work; });
+    if (entry.pipeline) return entry.pipeline;
+    entry.in_work = true;
+    lock.unlock();
+    VkPipeline pipeline = nullptr;
+    std::exception_ptr failed;
+    try {
+        pipeline = build(key);
+    } catch (...) {
+        failed = std::current_exception();
+    }
+    lock.lock();
+    entry.pipeline = pipeline;
+    entry.in_work = false;
+    changed_.notify_all();
+    if (failed) std::rethrow_exception(failed);
+    return pipeline;
+}
+
+void Pipelines::build_expected(const std::stop_token& stop) {
+    for (const Key& key : expected_) {
+        if (stop.stop_requested()) return;
+        std::unique_lock lock(mutex_);
+        try {
+            built(key, entries_[key], lock);
+        } catch (const Error&) {
+            // Whoever uses it is told.
+        }
+    }
 }
 
 VkPipeline Pipelines::find(std::string_view kernel, const Constants& constants) const {
     const auto place = std::ranges::find(table_, kernel, &Spirv::name) - table_.begin();
-    const auto found = pipelines_.find({static_cast<std::uint16_t>(place), constants});
-    return found == pipelines_.end() ? nullptr : found->second;
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find({static_cast<std::uint16_t>(place), constants});
+    return found == entries_.end() ? nullptr : found->second.pipeline;
+}
+
+double Pipelines::compile_seconds() const {
+    const std::lock_guard lock(mutex_);
+    return compile_seconds_;
 }
 
 VkPipeline Pipelines::build(const Key& key) {
@@ -182,26 +263,46 @@ VkPipeline Pipelines::build(const Key& key) {
     return pipeline;
 }
 
-// Written beside its place and renamed, so that no reader meets half a file. A cache that can't be
-// kept is no failure.
 void Pipelines::save() const {
-    if (file_.empty() || pipelines_.empty()) return;
+    if (file_.empty() || entries_.empty()) return;
     std::size_t bytes = 0;
     if (vkGetPipelineCacheData(context_.device(), cache_, &bytes, nullptr) != VK_SUCCESS) return;
     std::vector<char> data(bytes);
     if (vkGetPipelineCacheData(context_.device(), cache_, &bytes, data.data()) != VK_SUCCESS)
         return;
-    if (read_file(file_) == data) return;
-    std::error_code ignored;
-    std::filesystem::create_directories(file_.parent_path(), ignored);
-    const auto unique = std::chrono::steady_clock::now().time_since_epoch().count();
-    const std::filesystem::path temporary = file_.string() + "." + std::to_string(unique);
-    std::ofstream out(temporary, std::ios::binary);
-    out.write(data.data(), static_cast<std::streamsize>(data.size())).flush();
-    if (out)
-        std::filesystem::rename(temporary, file_, ignored);
-    else
-        std::filesystem::remove(temporary, ignored);
+    if (read_file(file_) != data) replace_file(file_, data);
+}
+
+// A line for each: the kernel's index, how many constants it is given, these.
+std::vector<Pipelines::Key> Pipelines::read_expected() const {
+    std::vector<Key> keys;
+    std::ifstream in(expected_file_);
+    for (Key key{}; in >> key.kernel >> key.constants.count; keys.push_back(key)) {
+        key.constants.values = {};
+        if (key.kernel >= table_.size() || key.constants.count > key.constants.values.size()) break;
+        for (std::uint32_t i = 0; i < key.constants.count; ++i) in >> key.constants.values[i];
+        if (!in) break;
+    }
+    return keys;
+}
+
+// Those used this time, and behind them others that were once: a short use forgets none of a long
+// one.
+void Pipelines::save_expected() const {
+    if (expected_file_.empty() || used_.empty()) return;
+    constexpr std::size_t most = 128;
+    std::vector<Key> keys = used_;
+    for (const Key& key : expected_)
+        if (keys.size() < most && std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
+    if (keys == expected_) return;
+    std::ostringstream lines;
+    for (const Key& key : keys) {
+        lines << key.kernel << ' ' << key.constants.count;
+        for (std::uint32_t i = 0; i < key.constants.count; ++i)
+            lines << ' ' << key.constants.values[i];
+        lines << '\n';
+    }
+    replace_file(expected_file_, lines.str());
 }
 
 }  // namespace assay::vk

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "runtime/executables.h"
+#include "runtime/vk/context.h"
 #include "runtime/vk/features.h"
 #include "tests/model/test_files.h"
 #include "tests/support/tensors.h"
@@ -29,6 +32,13 @@ void gather_once(const DeviceOptions& options) {
         s, ops::gather(s, test::upload(s, x, {2, 1, 1}), test::upload(s, rows, {2, 1, 1})));
     s.wait();
     EXPECT_EQ(y, (std::vector<float>{2, 1}));
+}
+
+// What a device keeps of the pipelines that it was used for.
+std::vector<std::filesystem::path> lists_of_pipelines(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> files(std::filesystem::directory_iterator(folder), {});
+    std::erase_if(files, [](const auto& file) { return file.extension() != ".txt"; });
+    return files;
 }
 
 }  // namespace
@@ -207,6 +217,51 @@ TEST(Device, KeepsCompiledPipelines) {
     std::filesystem::remove_all(options.pipeline_cache_folder);
     std::ofstream(options.pipeline_cache_folder) << "a file in the folder's place";
     gather_once(options);
+}
+
+// Builds a pipeline by itself if it was used before for the same.
+TEST(Device, BuildsWhatItWasUsedForBefore) {
+    const test::TemporaryFolder folder;
+    const auto options = [&](const std::string& purpose) {
+        return DeviceOptions{
+            .validation = true, .pipeline_cache_folder = folder.path(), .purpose = purpose};
+    };
+    const auto builds_gather = [&](const DeviceOptions& opened, std::chrono::seconds patience) {
+        Device device(opened);
+        const Constants constants = kernels::gather().specialize(64).constants;
+        const auto end = std::chrono::steady_clock::now() + patience;
+        bool built = false;
+        do {
+            built = device.context().pipelines().find("gather", constants) != nullptr;
+            std::this_thread::yield();
+        } while (!built && std::chrono::steady_clock::now() < end);
+        EXPECT_EQ(device.compile_seconds(), 0);
+        EXPECT_EQ(device.take_validation_messages(), std::vector<std::string>{});
+        return built;
+    };
+    using namespace std::chrono_literals;
+    EXPECT_FALSE(builds_gather(options("one model"), 0s));
+    gather_once(options("one model"));
+    EXPECT_TRUE(builds_gather(options("one model"), 60s));
+    EXPECT_TRUE(builds_gather(options("one model"), 60s)) << "not using it forgets nothing";
+    gather_once(options("one model"));
+
+    const auto lists = lists_of_pipelines(folder.path());
+    ASSERT_EQ(lists.size(), 1u);
+    for (const char* damage : {"nonsense", "1", "60000 1 8\n", "0 77 1 2\n", "0 3 1 2"}) {
+        std::ofstream(lists[0]) << damage;
+        gather_once(options("one model"));
+    }
+    EXPECT_TRUE(builds_gather(options("one model"), 60s));
+}
+
+TEST(Device, BuildsNothingOfATierThatIsOff) {
+    const test::TemporaryFolder folder;
+    DeviceOptions options{.pipeline_cache_folder = folder.path(), .purpose = "one model"};
+    gather_once(options);
+    options.disabled = {Tier::float16};
+    gather_once(options);
+    EXPECT_EQ(lists_of_pipelines(folder.path()).size(), 2u) << "each has a list of its own";
 }
 
 }  // namespace assay
