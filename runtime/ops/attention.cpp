@@ -25,7 +25,8 @@ std::uint32_t coopmat_bytes(const MatrixShape& matrix, std::uint32_t subgroups,
                             std::uint32_t head_dim) {
     constexpr std::uint32_t keys = 32;
     const std::uint32_t row = 2 * (head_dim + 8), rows = subgroups * matrix.rows;
-    return (2 * keys + rows) * row + rows * std::max(keys, matrix.columns) * 4 + keys * 4;
+    return std::max(2 * keys, rows) * row + rows * 2 * (keys + 8) +
+           rows * std::max(keys, matrix.columns) * 4 + keys * 4;
 }
 
 constexpr std::uint32_t coopmat_rows = 64;  // of a workgroup, if there is room

@@ -5,8 +5,8 @@
 // their elements, and no others: in a product of matrices it would reach every row, since 0 * infinity is NaN.
 //
 // A workgroup serves the query rows of one key-value head of one tile, each subgroup matrix_rows of them. All walk the same
-// keys, keys_at_once at a time, which the workgroup brings into shared memory. Along x tiles * chunks, y key-value heads,
-// z splits.
+// keys, keys_at_once at a time, which the workgroup brings into shared memory; while these are multiplied it reads the next
+// into registers, as the cache holds them. Along x tiles * chunks, y key-value heads, z splits.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_cooperative_matrix : require
@@ -32,18 +32,50 @@ const uint head_eights = head_dim / 8, head_stride = head_eights + 1;  // of a r
 const uint weight_stride = keys_at_once / 8 + 1;
 const uint score_columns = keys_at_once / matrix_columns, sums = head_dim / matrix_columns;
 
-shared uvec4 key_tile[keys_at_once * head_stride], value_tile[keys_at_once * head_stride];
-shared uvec4 rows_tile[subgroups * matrix_rows * head_stride];  // q; then each row's weights
+// The keys, then the values; before the first of them q.
+const uint values_tile = keys_at_once * head_stride, q_size = subgroups * matrix_rows * head_stride;
+shared uvec4 tiles[2 * values_tile > q_size ? 2 * values_tile : q_size];
+shared uvec4 weights_tile[subgroups * matrix_rows * weight_stride];
 // Of each subgroup: the scores of its rows, then a matrix of its sums or of what these shrink by.
 const uint scores_size = matrix_rows * (keys_at_once > matrix_columns ? keys_at_once : matrix_columns);
 shared float scores[subgroups * scores_size];
-shared uint not_finite[keys_at_once];  // of each row of value_tile, the last key there whose value was not
-
-uvec4 eight(vec4 a, vec4 b) { return uvec4(packHalf2x16(a.xy), packHalf2x16(a.zw), packHalf2x16(b.xy), packHalf2x16(b.zw)); }
+shared uint not_finite[keys_at_once];  // of each row of the values, the last key there whose value was not
 
 // Whether a half among them has the greatest exponent.
 bool any_not_finite(uvec4 halves) {
     return any(notEqual((halves & 0x7c007c00u) + 0x04000400u & 0x80008000u, uvec4(0)));
+}
+
+// What an invocation brings into shared memory at a time.
+const uint tile_eights = keys_at_once * head_eights, each = (tile_eights + gl_WorkGroupSize.x - 1) / gl_WorkGroupSize.x;
+RawEight next_keys[each], next_values[each];
+
+// Slots from `end` on may never have been written and hold anything, NaN too: in their place the last key is read.
+void fetch(uint sequence, uint kv_head, uint first_key, uint end) {
+    [[unroll]] for (uint i = 0; i < each; ++i) {
+        uint eight = i * gl_WorkGroupSize.x + gl_LocalInvocationIndex, key = min(first_key + eight / head_eights, end - 1);
+        uint block = at(block_tables)[sequence * p.table_stride + key / block_slots];
+        uint part = (block * p.kv_heads + kv_head) * cache_part_quads(head_dim);
+        uint of_part = key % block_slots * head_eights + eight % head_eights;
+        if (eight < tile_eights) {
+            next_keys[i] = raw_eight(keys, part, head_dim, of_part);
+            next_values[i] = raw_eight(values, part, head_dim, of_part);
+        }
+    }
+}
+
+void keep(uint first_key) {
+    [[unroll]] for (uint i = 0; i < each; ++i) {
+        uint eight = i * gl_WorkGroupSize.x + gl_LocalInvocationIndex, row = eight / head_eights;
+        if (eight < tile_eights) {
+            uint to = row * head_stride + eight % head_eights;
+            tiles[to] = raw_halves(next_keys[i], eight);
+            uvec4 value = raw_halves(next_values[i], eight);
+            bool finite = !any_not_finite(value);
+            tiles[values_tile + to] = finite ? value : uvec4(0);
+            if (!finite) not_finite[row] = first_key + row;
+        }
+    }
 }
 
 // Between what a subgroup does to shared memory that no other subgroup touches.
@@ -95,12 +127,12 @@ void main() {
     if (gl_SubgroupInvocationID < matrix_rows * lanes)
         for (uint d = lane; d < head_eights; d += lanes) {
             uint from = out_row * (head_dim / 4) + 2 * d;
-            rows_tile[(my_rows + row) * head_stride + d] = eight(q_inverse * at(q)[from], q_inverse * at(q)[from + 1]);
+            tiles[(my_rows + row) * head_stride + d] = eight_halves(q_inverse * at(q)[from], q_inverse * at(q)[from + 1]);
         }
     subgroup_turn();
     coopmat<float16_t, gl_ScopeSubgroup, matrix_rows, matrix_depth, gl_MatrixUseA> q_matrix[head_dim / matrix_depth];
     [[unroll]] for (uint i = 0; i < head_dim / matrix_depth; ++i)
-        coopMatLoad(q_matrix[i], rows_tile, my_rows * head_stride + i * matrix_depth / 8, head_stride,
+        coopMatLoad(q_matrix[i], tiles, my_rows * head_stride + i * matrix_depth / 8, head_stride,
                     gl_CooperativeMatrixLayoutRowMajor);
 
     coopmat<float, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator> sum[sums];
@@ -110,28 +142,19 @@ void main() {
     uint my_scores = gl_SubgroupID * scores_size;
     for (uint i = gl_LocalInvocationIndex; i < keys_at_once; i += gl_WorkGroupSize.x) not_finite[i] = no_key;
 
+    if (begin < end) fetch(tile.sequence, kv_head, begin, end);
     for (uint first_key = begin; first_key < end; first_key += keys_at_once) {
-        barrier();  // what was brought before has been read, and q, whose place weights take
-        for (uint i = gl_LocalInvocationIndex; i < keys_at_once * head_eights; i += gl_WorkGroupSize.x) {
-            uint key = first_key + i / head_eights, quad = key % block_slots * (head_dim / 4) + i % head_eights * 2;
-            // A slot never written may hold anything, NaN too.
-            bool known = key < end;
-            uint block = at(block_tables)[tile.sequence * p.table_stride + min(key, end - 1) / block_slots];
-            uint part = (block * p.kv_heads + kv_head) * cache_part_quads(head_dim), to = i / head_eights * head_stride + i % head_eights;
-            key_tile[to] = known ? eight(cache_quad(keys, part, head_dim, quad), cache_quad(keys, part, head_dim, quad + 1)) : uvec4(0);
-            uvec4 value = known ? eight(cache_quad(values, part, head_dim, quad), cache_quad(values, part, head_dim, quad + 1)) : uvec4(0);
-            bool finite = !any_not_finite(value);
-            value_tile[to] = finite ? value : uvec4(0);
-            if (!finite) not_finite[i / head_eights] = key;
-        }
+        barrier();  // what was kept before has been read, and q
+        keep(first_key);
         barrier();
+        if (first_key + keys_at_once < end) fetch(tile.sequence, kv_head, first_key + keys_at_once, end);
 
         [[unroll]] for (uint j = 0; j < score_columns; ++j) {
             coopmat<float, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator> score =
                 coopmat<float, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator>(0.0);
             [[unroll]] for (uint i = 0; i < head_dim / matrix_depth; ++i) {
                 coopmat<float16_t, gl_ScopeSubgroup, matrix_depth, matrix_columns, gl_MatrixUseB> k;
-                coopMatLoad(k, key_tile, j * matrix_columns * head_stride + i * matrix_depth / 8, head_stride,
+                coopMatLoad(k, tiles, j * matrix_columns * head_stride + i * matrix_depth / 8, head_stride,
                             gl_CooperativeMatrixLayoutColumnMajor);
                 score = coopMatMulAdd(q_matrix[i], k, score);
             }
@@ -160,7 +183,7 @@ void main() {
             }
             added += dot(weight[0], vec4(1.0)) + dot(weight[1], vec4(1.0));
             if (gl_SubgroupInvocationID < matrix_rows * lanes)
-                rows_tile[(my_rows + row) * weight_stride + k / 8] = eight(weight[0], weight[1]);
+                weights_tile[(my_rows + row) * weight_stride + k / 8] = eight_halves(weight[0], weight[1]);
         }
         weights = weights * shrink + sum_over_lanes(added);
         subgroup_turn();
@@ -175,10 +198,10 @@ void main() {
         [[unroll]] for (uint i = 0; i < sums; ++i) sum[i] *= factor;
         [[unroll]] for (uint k = 0; k < keys_at_once; k += matrix_depth) {
             coopmat<float16_t, gl_ScopeSubgroup, matrix_rows, matrix_depth, gl_MatrixUseA> weight;
-            coopMatLoad(weight, rows_tile, my_rows * weight_stride + k / 8, weight_stride, gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(weight, weights_tile, my_rows * weight_stride + k / 8, weight_stride, gl_CooperativeMatrixLayoutRowMajor);
             [[unroll]] for (uint i = 0; i < sums; ++i) {
                 coopmat<float16_t, gl_ScopeSubgroup, matrix_depth, matrix_columns, gl_MatrixUseB> v;
-                coopMatLoad(v, value_tile, k * head_stride + i * matrix_columns / 8, head_stride, gl_CooperativeMatrixLayoutRowMajor);
+                coopMatLoad(v, tiles, values_tile + k * head_stride + i * matrix_columns / 8, head_stride, gl_CooperativeMatrixLayoutRowMajor);
                 sum[i] = coopMatMulAdd(weight, v, sum[i]);
             }
         }

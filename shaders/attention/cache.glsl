@@ -4,8 +4,12 @@
 //   cache_run                                         elements of a row that are written together
 //   cache_store(side, part, head_dim, i, x)           writes float x[cache_run] as elements i ... of the part
 //   cache_quad(side, part, head_dim, q)               elements 4 * q ... 4 * q + 3 of the part
+//   RawEight, raw_eight(side, part, head_dim, e)      what is stored of its elements 8 * e ... 8 * e + 7
+//   raw_halves(raw, e)                                these elements as halves
 // where side is keys or values, and part the index of the part's first CacheElement or CacheQuad.
 #include "../shared.h"
+
+uvec4 eight_halves(vec4 a, vec4 b) { return uvec4(packHalf2x16(a.xy), packHalf2x16(a.zw), packHalf2x16(b.xy), packHalf2x16(b.zw)); }
 
 #if defined(CACHE_F32)
 #define CacheElement float
@@ -17,6 +21,11 @@ POINTER(CacheQuad, 16)
 #define cache_part_quads(head_dim) (block_slots * (head_dim) / 4)
 #define cache_store(side, part, head_dim, i, x) at(side)[(part) + (i)] = x[0]
 #define cache_quad(side, part, head_dim, q) at(side)[(part) + (q)]
+#define raw_eight(side, part, head_dim, e) RawEight(at(side)[(part) + 2 * (e)], at(side)[(part) + 2 * (e) + 1])
+
+struct RawEight { vec4 low, high; };
+
+uvec4 raw_halves(RawEight raw, uint e) { return eight_halves(raw.low, raw.high); }
 
 #elif defined(CACHE_F16)
 #define CacheElement uint
@@ -28,6 +37,9 @@ POINTER(CacheQuad, 8)
 #define cache_part_quads(head_dim) (block_slots * (head_dim) / 4)
 #define cache_store(side, part, head_dim, i, x) at(side)[(part) + (i) / 2] = packHalf2x16(vec2(x[0], x[1]))
 #define cache_quad(side, part, head_dim, q) halves(at(side)[(part) + (q)])
+#define RawEight uvec4
+#define raw_eight(side, part, head_dim, e) uvec4(at(side)[(part) + 2 * (e)], at(side)[(part) + 2 * (e) + 1])
+#define raw_halves(raw, e) (raw)
 
 vec4 halves(uvec2 bits) { return vec4(unpackHalf2x16(bits.x), unpackHalf2x16(bits.y)); }
 
@@ -49,6 +61,9 @@ POINTER(CacheQuad, 4)
     }
 #define cache_quad(side, part, head_dim, q) \
     (bytes(at(side)[(part) + (q)]) * half_of(at(side)[(part) + block_slots * (head_dim) / 4 + (q) / 16], (q) / 8 % 2))
+#define RawEight uvec3  // the quanta, then the scale and that beside it
+#define raw_eight(side, part, head_dim, e) \
+    uvec3(at(side)[(part) + 2 * (e)], at(side)[(part) + 2 * (e) + 1], at(side)[(part) + block_slots * (head_dim) / 4 + (e) / 8])
 
 // The least f16 number from x on, which is not negative; infinity if there is none or x is NaN.
 uint half_from(float x) {
@@ -69,4 +84,9 @@ uint quantise(float x[cache_run], out int quanta[cache_run]) {
 vec4 bytes(uint word) { return vec4(ivec4(word) << ivec4(24, 16, 8, 0) >> 24); }
 
 float half_of(uint word, uint index) { return unpackHalf2x16(word >> 16 * index).x; }
+
+uvec4 raw_halves(uvec3 raw, uint e) {
+    float scale = half_of(raw.z, e / 4 % 2);
+    return eight_halves(bytes(raw.x) * scale, bytes(raw.y) * scale);
+}
 #endif

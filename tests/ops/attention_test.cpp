@@ -192,9 +192,9 @@ struct CacheAndPath {
 // by other sums where a row has an odd number of blocks.
 bool worth_compiling(std::uint32_t head_dim, const CacheAndPath& how, bool bound) {
     const auto [cache, path] = how;
+    if (cache == Cache::q8_0 && head_dim == 96) return !bound;
     if (path == ops::AttentionPath::coopmat)
         return head_dim == 64 && (cache == Cache::f16 || !bound);
-    if (cache == Cache::q8_0 && head_dim == 96) return !bound;
     return head_dim == 64 || (!bound && (head_dim == 128 || cache == Cache::f32));
 }
 
