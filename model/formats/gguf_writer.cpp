@@ -1,11 +1,6 @@
 // https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 #include "model/formats/gguf_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <random>
 #include <ranges>
 #include <utility>
@@ -44,19 +39,11 @@ std::uint64_t aligned(std::uint64_t bytes) {
 
 GgufWriter::GgufWriter(std::filesystem::path path)
     : path_(std::move(path)),
-      temporary_(path_.string() + "." + std::to_string(std::random_device{}()) + ".partial"),
-      file_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
-    if (file_ < 0) fail(errno);
-}
+      file_(path_.string() + "." + std::to_string(std::random_device{}()) + ".partial", path_) {}
 
 GgufWriter::~GgufWriter() {
-    if (file_ < 0) return;
-    ::close(file_);
-    ::unlink(temporary_.c_str());
-}
-
-void GgufWriter::fail(int error) const {
-    throw Error(path_.string() + ": cannot be written: " + std::strerror(error));
+    std::error_code ignored;
+    std::filesystem::remove(file_.path(), ignored);
 }
 
 void GgufWriter::pair(std::string_view key, std::uint32_t type) {
@@ -131,37 +118,20 @@ void GgufWriter::write_header() {
     header += tensors_;
     header.resize(aligned(header.size()));
     data_begin_ = header.size();
-    // Not every file system can reserve; those that cannot fail when they are full.
-    if (::fallocate(file_, 0, 0, static_cast<off_t>(file_bytes())) != 0 && errno != EOPNOTSUPP)
-        fail(errno);
-    if (::ftruncate(file_, static_cast<off_t>(file_bytes())) != 0) fail(errno);
-    write_at(0, std::as_bytes(std::span(header)));
+    file_.reserve(file_bytes());
+    file_.write(0, std::as_bytes(std::span(header)));
 }
 
 void GgufWriter::write(std::size_t tensor, std::uint64_t at,
                        std::span<const std::byte> bytes) const {
-    write_at(data_begin_ + offsets_.at(tensor) + at, bytes);
-}
-
-void GgufWriter::write_at(std::uint64_t offset, std::span<const std::byte> bytes) const {
-    while (!bytes.empty()) {
-        const ssize_t written =
-            ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) fail(errno);
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-        offset += static_cast<std::uint64_t>(written);
-    }
+    file_.write(data_begin_ + offsets_.at(tensor) + at, bytes);
 }
 
 void GgufWriter::finish() {
-    if (::fsync(file_) != 0) fail(errno);  // or a power cut leaves a whole file of zeros
-    const int closed = ::close(std::exchange(file_, -1));
-    if (closed != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
-        const int error = errno;
-        ::unlink(temporary_.c_str());
-        fail(error);
-    }
+    file_.finish();
+    std::error_code error;
+    std::filesystem::rename(file_.path(), path_, error);
+    if (error) throw Error(path_.string() + ": cannot be written: " + error.message());
 }
 
 }  // namespace assay

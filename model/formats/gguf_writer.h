@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/formats/output_file.h"
 #include "runtime/format.h"
 
 namespace assay {
@@ -46,11 +47,9 @@ public:
 
 private:
     void pair(std::string_view key, std::uint32_t type);
-    void write_at(std::uint64_t offset, std::span<const std::byte> bytes) const;
-    [[noreturn]] void fail(int error) const;
 
-    std::filesystem::path path_, temporary_;
-    int file_ = -1;
+    std::filesystem::path path_;
+    OutputFile file_;  // beside it, until finish()
     std::string pairs_, tensors_;
     std::uint64_t pair_count_ = 0;
     std::vector<std::uint64_t> offsets_;  // of the tensors, in the data

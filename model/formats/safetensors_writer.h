@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/formats/output_file.h"
 #include "runtime/format.h"
 
 namespace assay {
@@ -20,7 +21,6 @@ public:
     SafetensorsWriter(std::filesystem::path folder, std::uint64_t shard_bytes);
     SafetensorsWriter(const SafetensorsWriter&) = delete;
     SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
-    ~SafetensorsWriter();
 
     // In f32, f16 or bf16. The shape is outermost first. Returns the tensor's number: 0, 1, ...
     std::size_t add(const std::string& name, Format format, std::vector<std::uint64_t> shape);
@@ -43,8 +43,6 @@ private:
         std::uint64_t at, bytes;  // in the shard's data
     };
     struct Shard {
-        std::filesystem::path path{};
-        int file = -1;
         std::uint64_t header_bytes = 0, data_bytes = 0;
     };
 
@@ -55,6 +53,7 @@ private:
     std::uint64_t shard_bytes_, total_bytes_ = 0;
     std::vector<Tensor> tensors_;
     std::vector<Shard> shards_;
+    std::vector<OutputFile> files_;  // a shard each, from write_headers() on
 };
 
 }  // namespace assay
