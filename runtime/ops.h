@@ -21,13 +21,16 @@ enum class MatmulPath : std::uint8_t {
     skinny,   // few rows, bound by reading the weight
     tiled,    // many rows, by way of shared memory
     coopmat,  // cooperative matrices; both operands are rounded to halves (Tier::coopmat)
+    // Those of any size (Tier::coopmat2), in the same way; the same as coopmat for a format of
+    // which no single weight is decoded.
+    coopmat2,
     // Dot products of bytes (Tier::dot): x is rounded to 8 bits with a scale for every 32 elements.
     // Never chosen but in a stream with int8_activations; the same as `automatic` for a format
     // whose weights are no whole numbers.
     dot,
 };
-inline constexpr std::array matmul_path_names{"automatic", "direct",  "skinny",
-                                              "tiled",     "coopmat", "dot"};
+inline constexpr std::array matmul_path_names{"automatic", "direct",   "skinny", "tiled",
+                                              "coopmat",   "coopmat2", "dot"};
 // What `automatic` chooses, and why.
 struct MatmulChoice {
     MatmulPath path;

@@ -15,4 +15,10 @@ std::string text_of(const MatrixShape& shape) {
            std::to_string(shape.depth) + " (" + shape.operands + " to " + shape.sums + ")";
 }
 
+std::string text_of(const MatrixSteps& steps) {
+    return "multiples of " + std::to_string(steps.rows) + " x " + std::to_string(steps.columns) +
+           " x " + std::to_string(steps.depth) + " in " +
+           (steps.workgroup ? "workgroups of " + std::to_string(steps.workgroup) : "subgroups");
+}
+
 }  // namespace assay

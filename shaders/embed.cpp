@@ -93,6 +93,7 @@ enum Op : uint32_t {
     OpAtomicExchange = 229,
     OpAtomicXor = 242,
     OpPhi = 245,
+    OpCooperativeMatrixLoadTensorNV = 5367,
 };
 enum : uint32_t {
     DecorationBinding = 33,
@@ -263,7 +264,7 @@ Reflection reflect(const Words& words) {
             a.reads |= reads;
             a.writes |= writes;
         };
-        if (op == OpLoad || op == OpAtomicLoad)
+        if (op == OpLoad || op == OpAtomicLoad || op == OpCooperativeMatrixLoadTensorNV)
             touch(w[3], true, false);
         else if (op == OpStore || op == OpAtomicStore)
             touch(w[1], false, true);

@@ -63,7 +63,7 @@ Json tiers(const DeviceInfo& device) {
 Json tier_notes(const DeviceInfo& device) {
     Json notes = Json::object();
     for (std::size_t i = 0; i < tier_count; ++i)
-        if (const std::string note = tier_note(device, static_cast<Tier>(i)); !note.empty())
+        if (const std::string& note = device.tiers[i].note; !note.empty())
             notes[tier_names[i]] = note;
     return notes;
 }

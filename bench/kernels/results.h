@@ -66,8 +66,6 @@ inline constexpr std::string_view cpu_banner =
 std::vector<std::string> head_lines(const Report& report);
 std::vector<std::string> table_columns(const Report& report);
 std::vector<std::string> table_cells(const Report& report, const Result& result);
-// What is to be known of a tier: why it is off, that no kernel uses it; empty: nothing.
-std::string tier_note(const DeviceInfo& device, Tier tier);
 std::string kernel_text(const Measured& timed);  // "direct.q4_0(8,1,2) + 2 x gather"
 // "64" or "64, 12 spilled": the most registers and spills of a kernel's executables, under whatever
 // names the driver tells them; empty if it does not.

@@ -42,7 +42,7 @@ std::string tiers_text(const DeviceInfo& device) {
     for (std::size_t i = 0; i < tier_count; ++i) {
         std::string& text = device.tiers[i].on ? on : off;
         text += (text.empty() ? "" : ", ") + std::string(tier_names[i]);
-        if (const std::string note = tier_note(device, static_cast<Tier>(i)); !note.empty())
+        if (const std::string& note = device.tiers[i].note; !note.empty())
             text += " (" + note + ")";
     }
     return "on: " + (on.empty() ? "none" : on) + "; off: " + (off.empty() ? "none" : off);
@@ -158,12 +158,6 @@ std::string kernel_text(const Measured& timed) {
 bool Report::correct() const {
     return lost.empty() && !results.empty() && std::ranges::all_of(results, &Result::correct) &&
            (roofs || omitted.empty());
-}
-
-std::string tier_note(const DeviceInfo& device, Tier tier) {
-    const std::string& off = device.tier(tier).note;
-    const bool unused = !tier_has_kernels.at(static_cast<std::size_t>(tier));
-    return off + (unused && !off.empty() ? "; " : "") + (unused ? "no kernels yet" : "");
 }
 
 std::string registers_text(const std::vector<Executable>& executables) {

@@ -111,8 +111,8 @@ void add_bench_kernels_options(CLI::App& command, BenchKernelsOptions& options) 
                 options.run.paths.matmul =
                     static_cast<ops::MatmulPath>(path - ops::matmul_path_names.begin());
             },
-            "How products are computed: automatic (default), direct, skinny, tiled, coopmat or "
-            "dot")
+            "How products are computed: automatic (default), direct, skinny, tiled, coopmat, "
+            "coopmat2 or dot")
         ->check(one_of({ops::matmul_path_names.begin(), ops::matmul_path_names.end()}))
         ->type_name("PATH");
     command.add_option("--json", options.json, "Write the results as JSON; -: to standard output")

@@ -63,13 +63,14 @@ std::string join(const std::vector<std::string>& words) {
 std::vector<std::string> tiers_on(const DeviceInfo& device) {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < tier_count; ++i)
-        if (device.tiers[i].on)
-            names.push_back(tier_names[i] +
-                            std::string(tier_has_kernels[i] ? "" : " (no kernels yet)"));
+        if (device.tiers[i].on) {
+            const bool in_part = static_cast<Tier>(i) == Tier::coopmat2 && !device.tensor_loads;
+            names.push_back(tier_names[i] + std::string(in_part ? " (no tensor loads)" : ""));
+        }
     return names;
 }
 
-// "coopmat2: the device lacks cooperativeMatrixBlockLoads"
+// "coopmat2: the device lacks cooperativeMatrixFlexibleDimensions"
 std::vector<std::string> tiers_off(const DeviceInfo& device) {
     std::vector<std::string> lines;
     for (std::size_t i = 0; i < tier_count; ++i)
@@ -80,6 +81,12 @@ std::vector<std::string> tiers_off(const DeviceInfo& device) {
 std::vector<std::string> shapes(const DeviceInfo& device) {
     std::vector<std::string> lines;
     for (const MatrixShape& shape : device.matrix_shapes) lines.push_back(text_of(shape));
+    return lines;
+}
+
+std::vector<std::string> steps(const DeviceInfo& device) {
+    std::vector<std::string> lines;
+    for (const MatrixSteps& step : device.matrix_steps) lines.push_back(text_of(step));
     return lines;
 }
 
@@ -120,6 +127,8 @@ Json to_json(const DeviceInfo& device) {
             {"shared_memory_bytes", device.shared_memory_bytes},
             {"tiers", tiers},
             {"matrix_shapes", shapes(device)},
+            {"matrix_steps", steps(device)},
+            {"tensor_loads", device.tensor_loads},
             {"usable", device.missing.empty()},
             {"missing", device.missing},
             {"matmul", paths},
@@ -141,6 +150,7 @@ void print(const DeviceInfo& device) {
     row("tiers", join(tiers_on(device)));
     for (const std::string& line : tiers_off(device)) row("", "without " + line);
     if (!device.matrix_shapes.empty()) row("matrices", join(shapes(device)));
+    if (!device.matrix_steps.empty()) row("", join(steps(device)));
     row("matmul", text(matmul_paths(device)));
     const auto tuning = stored_tuning(device);
     row("tuned", tuning ? tuning->date + ", choices: " + std::to_string(tuning->choices.size())

@@ -10,7 +10,7 @@ namespace {
 // serve.
 Format least_served(const ExpertWeights& w) {
     const auto paths = [](Format format) {
-        return format == Format::f32 ? 0 : info(format).integers ? 2 : 1;
+        return format == Format::f32 ? 0 : info(format).integers ? 3 : decoded(format) ? 2 : 1;
     };
     const Format up = w.interleaved()
                           ? w.w1.first.format

@@ -40,7 +40,8 @@ Packed quantise(Stream& s, const Tensor& x, std::uint32_t rows, const Tensor& or
 }
 
 Packed pack(Stream& s, MatmulPath path, const Tensor& x, std::uint32_t rows, const Tensor& order) {
-    if (path == MatmulPath::coopmat) return halve(s, x, rows, order);
+    if (path == MatmulPath::coopmat || path == MatmulPath::coopmat2)
+        return halve(s, x, rows, order);
     if (path == MatmulPath::dot) return quantise(s, x, rows, order);
     return {};
 }

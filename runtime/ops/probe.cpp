@@ -50,6 +50,7 @@ struct ExactProduct {
     double tolerance;
 };
 constexpr ExactProduct by_matrices{MatmulPath::coopmat, Format::f16, weight_as_halves, 0};
+constexpr ExactProduct by_flexible_matrices{MatmulPath::coopmat2, Format::f16, weight_as_halves, 0};
 // 1, the scale of x, is 127 / 127, which devices round as they like.
 constexpr ExactProduct by_bytes{MatmulPath::dot, Format::q8_0, weight_as_bytes, 0.25};
 
@@ -71,17 +72,20 @@ std::optional<std::string> probe_matmul(Device& device, const ExactProduct& prod
         for (std::uint32_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(x_element(i));
         Tensor input = s.upload(std::span<const float>(x));
         input.shape = {rows, in_dim, 1};
-        s.download(matmul(s, w, input, product.path), std::span<float>(y));
+        // Twice, so that what is stored is added to as well.
+        const Tensor twice = matmul(s, w, input, product.path);
+        matmul_add(s, w, input, twice, product.path);
+        s.download(twice, std::span<float>(y));
         s.wait();
         for (std::uint32_t r = 0; r < rows; ++r)
             for (std::uint32_t o = 0; o < out_dim; ++o) {
                 int exact = 0;
                 for (std::uint32_t k = 0; k < in_dim; ++k)
                     exact += element(o * in_dim + k) * x_element(r * in_dim + k);
-                if (!(std::fabs(double{y[r * out_dim + o]} - exact) <= product.tolerance))
-                    return std::to_string(y[r * out_dim + o]) + " in place of " +
-                           std::to_string(exact) + " in a product of " + std::to_string(rows) +
-                           " rows";
+                const double found = double{y[r * out_dim + o]} / 2;
+                if (!(std::fabs(found - exact) <= product.tolerance))
+                    return std::to_string(found) + " in place of " + std::to_string(exact) +
+                           " in a product of " + std::to_string(rows) + " rows";
             }
     }
     return std::nullopt;
@@ -143,6 +147,7 @@ std::optional<std::string> probe(Device& device, Tier tier) {
                     wrong = probe_attention(device, head_dim);
             return wrong;
         }
+        if (tier == Tier::coopmat2) return probe_matmul(device, by_flexible_matrices);
         if (tier == Tier::dot) return probe_matmul(device, by_bytes);
     } catch (const std::exception& error) {
         return error.what();

@@ -11,6 +11,8 @@ constexpr std::uint32_t lanes =
 constexpr std::uint32_t most_skinny_rows = 64;  // that pay without matrices
 // A matrix has 8 or 16 rows at least, computed whether or not they are there.
 constexpr std::uint32_t most_rows_without_matrices = 8;
+// The least tile of a workgroup's matrices is 32 rows on the devices known.
+constexpr std::uint32_t most_rows_of_small_tiles = 16;
 // Rows of x that one invocation serves. Up to 16 spread the cost of reading and decoding a weight;
 // more would have no registers.
 constexpr std::uint32_t most_served = 16;
@@ -35,19 +37,35 @@ Cut cut_of(const MatrixCut& cut) {
             {cut.tile_rows, cut.tile_columns, cut.part_rows, cut.part_columns, cut.slices}};
 }
 
+FlexibleCut flexible_cut(const Cut& cut) {
+    const auto [tile_rows, tile_columns, depth, workgroup, none] = cut.numbers;
+    return {tile_rows, tile_columns, depth, workgroup};
+}
+
+Cut cut_of(const FlexibleCut& cut) {
+    return {MatmulPath::coopmat2, {cut.tile_rows, cut.tile_columns, cut.depth, cut.workgroup}};
+}
+
+// Whether the device may compute by a path: the tiers of matrices have a probe to pass.
+bool has(Device& device, MatmulPath path) {
+    if (path == MatmulPath::coopmat) return device.has(Tier::coopmat);
+    return path != MatmulPath::coopmat2 || device.has(Tier::coopmat2);
+}
+
 MatmulPath usual_path(const Stream& s, Format format, std::uint32_t rows) {
-    const auto choice = [&] {
-        return matmul_choice(s.device().info(), format, rows, s.int8_activations()).path;
-    };
-    const MatmulPath path = choice();
-    if (path != MatmulPath::coopmat || s.device().has(Tier::coopmat)) return path;
-    return choice();  // it failed its probe
+    for (;;) {  // a tier that failed its probe is off, and not chosen again
+        const MatmulPath path =
+            matmul_choice(s.device().info(), format, rows, s.int8_activations()).path;
+        if (has(s.device(), path)) return path;
+    }
 }
 
 Cut usual_cut(const Stream& s, MatmulPath path, std::uint32_t rows, std::uint32_t out_dim) {
     const DeviceInfo& device = s.device().info();
     if (path == MatmulPath::coopmat)
         return cut_of(usual_matrix_cut(device, s.batch_invariant() ? 1 : rows));
+    if (path == MatmulPath::coopmat2)
+        return cut_of(usual_flexible_cut(device, s.batch_invariant() ? 1 : rows));
     if (path == MatmulPath::tiled || path == MatmulPath::dot) return {path, {}};
     const std::uint32_t each = tile_rows(rows, most_served);
     if (path == MatmulPath::skinny) {
@@ -69,7 +87,7 @@ const Cut* measured_cut(const Stream& s, Rows of, Format format, std::uint32_t r
     const auto found = choices.find(product_class(of, format, rows, out_dim));
     if (found == choices.end()) return nullptr;
     const Cut& cut = found->second;
-    return cut.path != MatmulPath::coopmat || s.device().has(Tier::coopmat) ? &cut : nullptr;
+    return has(s.device(), cut.path) ? &cut : nullptr;
 }
 
 constexpr Cut cuts[] = {
@@ -93,6 +111,7 @@ bool may_pay(const DeviceInfo& device, MatmulPath path, std::uint32_t rows) {
 bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows) {
     if (cut.path == MatmulPath::tiled) return true;
     if (cut.path == MatmulPath::coopmat) return fits(device, matrix_cut(cut));
+    if (cut.path == MatmulPath::coopmat2) return fits(device, flexible_cut(cut));
     const auto [most_rows, shares] = std::pair(cut.numbers[0], cut.numbers[1]);
     if (most_rows == 0 || most_rows > most_served || shares == 0 || shares > panel_rows)
         return false;
@@ -110,6 +129,7 @@ bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows) {
 Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::uint32_t rows,
                std::uint32_t out_dim) {
     if (asked == MatmulPath::dot && !info(format).integers) asked = MatmulPath::automatic;
+    if (asked == MatmulPath::coopmat2 && !decoded(format)) asked = MatmulPath::coopmat;
     const Cut* best = measured_cut(s, of, format, rows, out_dim);
     // Each path has an order of sums of its own, so where that is to be one there is one path for
     // any number of rows: that of few, which bounds writing a text.
@@ -126,6 +146,9 @@ std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint3
     });
     if (device.tier(Tier::coopmat).on && !device.is_cpu && format != Format::f32 && rows > 1)
         for (const MatrixCut& cut : matrix_cuts_to_try(device, rows)) all.push_back(cut_of(cut));
+    if (device.tier(Tier::coopmat2).on && device.tensor_loads && decoded(format) && rows > 1)
+        for (const FlexibleCut& cut : flexible_cuts_to_try(device, rows))
+            all.push_back(cut_of(cut));
     // Of those that make the same kernel the first.
     std::vector<Cut> some;
     for (const Cut& cut : all) {
@@ -142,6 +165,9 @@ std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint3
 Tiling tiling(const DeviceInfo& device, const Cut& cut, Format format, Rows of,
               std::uint32_t rows) {
     if (cut.path == MatmulPath::coopmat) return matrix_tiling(device, format, of, matrix_cut(cut));
+    if (cut.path == MatmulPath::coopmat2)
+        return flexible_tiling(device, format, of, flexible_cut(cut),
+                               device.tensor_loads ? Loads::tensor : Loads::elements);
     if (cut.path == MatmulPath::dot) return dot_tiling(device, format, of, rows);
     if (cut.path == MatmulPath::tiled) return {kernels::tiled(format, of), tile, tile};
     const auto [most_rows, shares] = std::pair(cut.numbers[0], cut.numbers[1]);
@@ -171,6 +197,9 @@ MatmulChoice matmul_choice(const DeviceInfo& device, Format format, std::uint32_
         return {MatmulPath::direct, "a CPU implementation is slow with shared memory and barriers"};
     if (rows <= most_rows_without_matrices)
         return {MatmulPath::skinny, "few rows: bound by reading the weight, once"};
+    if (rows > most_rows_of_small_tiles && device.tier(Tier::coopmat2).on && device.tensor_loads &&
+        decoded(format))
+        return {MatmulPath::coopmat2, "the device has cooperative matrices of whole workgroups"};
     if (device.tier(Tier::coopmat).on && format != Format::f32)
         return {MatmulPath::coopmat, "the device has cooperative matrices"};
     const bool matrices = device.tier(Tier::coopmat).on;

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "runtime/ops/tuning.h"
 
 // How matrix products are cut into workgroups and dispatches, for dense and routed rows alike.
@@ -30,8 +32,8 @@ const MatrixShape& matrix_shape(const DeviceInfo& device);
 // The tiling of MatmulPath::dot. Throws an Error if the device lacks its tier.
 Tiling dot_tiling(const DeviceInfo& device, Format format, Rows of, std::uint32_t rows);
 
-// Rows of x in fewer bits, as some paths take them in its place: see HalveParams (coopmat) and
-// QuantiseParams (dot). Scratch.
+// Rows of x in fewer bits, as some paths take them in its place: see HalveParams (coopmat,
+// coopmat2) and QuantiseParams (dot). Scratch.
 struct Packed {
     Tensor values;  // (rows, ...), several in an element
     Tensor scales;  // (rows, ...)
@@ -60,6 +62,21 @@ bool fits(const DeviceInfo& device, const MatrixCut& cut);
 MatrixCut usual_matrix_cut(const DeviceInfo& device, std::uint32_t rows);
 std::vector<MatrixCut> matrix_cuts_to_try(const DeviceInfo& device, std::uint32_t rows);
 Tiling matrix_tiling(const DeviceInfo& device, Format format, Rows of, const MatrixCut& cut);
+
+// A workgroup's tile of MatmulPath::coopmat2 and the columns of x that it takes at a time, see
+// coopmat2.comp.
+struct FlexibleCut {
+    std::uint32_t tile_rows, tile_columns, depth;
+    std::uint32_t workgroup;  // invocations that share the matrices; 0: those of a subgroup
+};
+bool fits(const DeviceInfo& device, const FlexibleCut& cut);
+FlexibleCut usual_flexible_cut(const DeviceInfo& device, std::uint32_t rows);
+std::vector<FlexibleCut> flexible_cuts_to_try(const DeviceInfo& device, std::uint32_t rows);
+// For a format that is decoded(). Throws an Error if the device lacks its tier.
+Tiling flexible_tiling(const DeviceInfo& device, Format format, Rows of, const FlexibleCut& cut,
+                       Loads loads);
+// The format among those that coopmat2.comp is made for.
+std::optional<Decoded> decoded(Format format);
 
 // Whether heads of this size suit the kernel of AttentionPath::coopmat on this device.
 bool attends_by_matrices(const DeviceInfo& device, std::uint32_t head_dim);

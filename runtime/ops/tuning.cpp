@@ -23,6 +23,8 @@ constexpr std::size_t count_of(MatmulPath path) {
         case MatmulPath::direct:
         case MatmulPath::skinny:
             return 2;
+        case MatmulPath::coopmat2:
+            return 4;
         case MatmulPath::coopmat:
             return 5;
         default:
@@ -133,7 +135,8 @@ Tuning read_tuning(const DeviceInfo& device, const std::filesystem::path& file) 
         Tuning tuning{.date = json.at("date").get<std::string>(), .choices = {}};
         for (const Json& choice : json.at("choices")) {
             const auto [c, cut] = choice_from(choice);
-            if (!fits(device, cut, row_classes[c.rows]))
+            const bool has_kernels = cut.path != MatmulPath::coopmat2 || decoded(c.format);
+            if (!has_kernels || !fits(device, cut, row_classes[c.rows]))
                 throw Error(text(cut) + " does not fit " + device.name);
             tuning.choices.insert_or_assign(c, cut);
         }

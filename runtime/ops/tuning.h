@@ -13,10 +13,11 @@
 namespace assay::ops {
 
 // How a product is computed: a path, and the numbers its kernels are made with.
-//   direct   rows that an invocation serves at most, pairs of outputs that it computes
-//   skinny   rows that an invocation serves at most, slices of a sum's terms
-//   tiled    none
-//   coopmat  those of MatrixCut
+//   direct    rows that an invocation serves at most, pairs of outputs that it computes
+//   skinny    rows that an invocation serves at most, slices of a sum's terms
+//   tiled     none
+//   coopmat   those of MatrixCut
+//   coopmat2  those of FlexibleCut
 struct Cut {
     MatmulPath path{};
     std::array<std::uint32_t, 5> numbers{};

@@ -74,6 +74,8 @@ Context::Context(const DeviceOptions& options)
     for (const RequiredFeature& feature : required_features) feature.of(features) = VK_TRUE;
     for (const TierFeature& feature : tier_features)
         if (tier(feature.tier).on) feature.of(features) = VK_TRUE;
+    if (tier(Tier::coopmat2).on && physical_.info.tensor_loads)
+        for (const auto feature : tensor_features) features.coopmat2.*feature = VK_TRUE;
     features.executables.pipelineExecutableInfo = captures_statistics();
     std::vector<const char*> extensions;
     if (captures_statistics())

@@ -82,15 +82,16 @@ inline constexpr TierFeature tier_features[] = {
      [](Features& f) -> VkBool32& { return f.v12.vulkanMemoryModel; }},
     {Tier::coopmat, "vulkanMemoryModelDeviceScope",  // once the model is on, atomics need it
      [](Features& f) -> VkBool32& { return f.v12.vulkanMemoryModelDeviceScope; }},
-    {Tier::coopmat2, "cooperativeMatrixWorkgroupScope",
-     [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixWorkgroupScope; }},
     {Tier::coopmat2, "cooperativeMatrixFlexibleDimensions",
      [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixFlexibleDimensions; }},
-    {Tier::coopmat2, "cooperativeMatrixTensorAddressing",
-     [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixTensorAddressing; }},
-    {Tier::coopmat2, "cooperativeMatrixBlockLoads",
-     [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixBlockLoads; }},
+    {Tier::coopmat2, "cooperativeMatrixPerElementOperations",
+     [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixPerElementOperations; }},
 };
+// What DeviceInfo::tensor_loads takes of Tier::coopmat2 besides, all together.
+inline constexpr VkBool32 VkPhysicalDeviceCooperativeMatrix2FeaturesNV::*tensor_features[] = {
+    &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixWorkgroupScope,
+    &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixTensorAddressing,
+    &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixBlockLoads};
 // Extensions by the tier that needs them.
 inline constexpr std::pair<Tier, const char*> tier_extensions[] = {
     {Tier::coopmat, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME},

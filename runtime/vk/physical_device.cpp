@@ -133,6 +133,45 @@ std::vector<MatrixShape> matrix_shapes(const Instance& instance, VkPhysicalDevic
     return shapes;
 }
 
+// Of any size, of f16 with f32 sums.
+std::vector<MatrixSteps> matrix_steps(const Instance& instance, VkPhysicalDevice device) {
+    const auto list =
+        reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV>(
+            vkGetInstanceProcAddr(
+                instance.get(),
+                "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV"));
+    if (!list) return {};
+    std::uint32_t count = 0;
+    check(list(device, &count, nullptr));
+    VkCooperativeMatrixFlexibleDimensionsPropertiesNV empty{};
+    empty.sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_FLEXIBLE_DIMENSIONS_PROPERTIES_NV;
+    std::vector<VkCooperativeMatrixFlexibleDimensionsPropertiesNV> listed(count, empty);
+    check(list(device, &count, listed.data()));
+    std::vector<MatrixSteps> steps;
+    for (const auto& l : listed) {
+        const bool of_subgroup = l.scope == VK_SCOPE_SUBGROUP_KHR,
+                   of_workgroup = l.scope == VK_SCOPE_WORKGROUP_KHR && l.workgroupInvocations > 0;
+        if ((of_subgroup || of_workgroup) && l.AType == VK_COMPONENT_TYPE_FLOAT16_KHR &&
+            l.BType == l.AType && l.CType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
+            l.ResultType == l.CType && !l.saturatingAccumulation)
+            steps.push_back({.rows = l.MGranularity,
+                             .columns = l.NGranularity,
+                             .depth = l.KGranularity,
+                             .workgroup = of_subgroup ? 0 : l.workgroupInvocations});
+    }
+    return steps;
+}
+
+std::uint32_t most_matrix_side(VkPhysicalDevice device) {
+    VkPhysicalDeviceCooperativeMatrix2PropertiesNV matrices{};
+    matrices.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_PROPERTIES_NV;
+    VkPhysicalDeviceProperties2 properties{};
+    properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
+    properties.pNext = &matrices;
+    vkGetPhysicalDeviceProperties2(device, &properties);
+    return matrices.cooperativeMatrixFlexibleDimensionsMaxDimension;
+}
+
 // Whether the device has what each tier needs.
 TierStates tier_states(Features& features, const DeviceInfo& info, bool dot_accelerated) {
     TierStates states;
@@ -154,6 +193,8 @@ TierStates tier_states(Features& features, const DeviceInfo& info, bool dot_acce
     if (info.is_cpu && info.subgroup_size != 8) lacks(Tier::coopmat, "subgroups of 8 for it");
     if (!states.at(static_cast<std::size_t>(Tier::coopmat)).on)
         lacks(Tier::coopmat2, name(Tier::coopmat).data());
+    if (info.matrix_steps.empty())
+        lacks(Tier::coopmat2, "matrices of any size of f16 with f32 sums");
     return states;
 }
 
@@ -229,6 +270,12 @@ PhysicalDevice describe(const Instance& instance, VkPhysicalDevice device) {
 
     if (has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
         info.matrix_shapes = matrix_shapes(instance, device);
+    if (has(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME)) {
+        info.matrix_steps = matrix_steps(instance, device);
+        info.most_matrix_side = most_matrix_side(device);
+        info.tensor_loads = std::ranges::all_of(
+            tensor_features, [&](const auto feature) { return features.coopmat2.*feature != 0; });
+    }
     info.tiers =
         tier_states(features, info, v13.integerDotProduct4x8BitPackedSignedAccelerated != 0);
 

@@ -20,7 +20,7 @@ using test::FileWeight;
 double allowed(MatmulPath path, std::uint32_t in_dim) {
     constexpr double half_rounding = 0x1p-11;
     return (20 + std::sqrt(in_dim)) * test::rounding +
-           (path == MatmulPath::coopmat ? 2.1 * 2 * half_rounding : 0);
+           (test::takes_halves(path) ? 2.1 * 2 * half_rounding : 0);
 }
 
 // The rows of two weights in turn, as repack is to lay them out.
@@ -351,7 +351,7 @@ TEST(Experts, CutsChangeNothing) {
         }
         EXPECT_EQ(results[0], results[1]);
         // route, sort, two products; operands in halves
-        EXPECT_EQ(dispatches[0], path == MatmulPath::coopmat ? 6u : 4u);
+        EXPECT_EQ(dispatches[0], test::takes_halves(path) ? 6u : 4u);
         EXPECT_GE(dispatches[1], dispatches[0] + 4);  // 5 of 320 columns on the widest path
     }
 }

@@ -53,7 +53,7 @@ std::vector<MatmulPath> paths_for(Format format, std::uint32_t rows, bool bound)
 double allowed(MatmulPath path, std::uint32_t in_dim) {
     constexpr double half_rounding = 0x1p-11;
     return (4 + std::sqrt(in_dim)) * test::rounding +
-           (path == MatmulPath::coopmat ? 2 * half_rounding : 0);
+           (test::takes_halves(path) ? 2 * half_rounding : 0);
 }
 
 // A product of small whole numbers, which is exact in f32.
@@ -214,7 +214,7 @@ TEST_P(MatmulCuts, ChangeNothing) {
             dispatches.push_back(s->profile().size());
         }
         EXPECT_EQ(results[0], results[1]) << test::name(path);
-        const std::size_t before = path == MatmulPath::coopmat ? 1 : 0;  // x in halves
+        const std::size_t before = test::takes_halves(path) ? 1 : 0;  // x in halves
         EXPECT_EQ(dispatches, (std::vector{before + 1, before + 4})) << test::name(path);
     }
 }

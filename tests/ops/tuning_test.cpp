@@ -26,16 +26,22 @@ DeviceInfo some_gpu() {
     gpu.max_workgroup_invocations = 1024;
     gpu.shared_memory_bytes = 48 << 10;
     gpu.matrix_shapes.push_back({16, 16, 16, "f16", "f32"});
-    gpu.tiers.at(static_cast<std::size_t>(Tier::coopmat)).on = true;
+    gpu.matrix_steps = {{16, 16, 16, 0}, {32, 32, 16, 128}, {32, 64, 16, 256}};
+    gpu.most_matrix_side = 1024;
+    gpu.tensor_loads = true;
+    for (const Tier tier : {Tier::coopmat, Tier::coopmat2})
+        gpu.tiers.at(static_cast<std::size_t>(tier)).on = true;
     return gpu;
 }
 
 Tuning some_tuning() {
-    return {.date = "2024-05-01T12:00:00Z",
-            .choices = {{{Rows::all, Format::q4_0, 1, true}, {MatmulPath::skinny, {4, 32}}},
-                        {{Rows::grouped, Format::q4_k, 7, false},
-                         {MatmulPath::coopmat, {64, 64, 32, 32, 2}}},
-                        {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}}}};
+    return {
+        .date = "2024-05-01T12:00:00Z",
+        .choices = {
+            {{Rows::all, Format::q4_0, 1, true}, {MatmulPath::skinny, {4, 32}}},
+            {{Rows::grouped, Format::q4_k, 7, false}, {MatmulPath::coopmat, {64, 64, 32, 32, 2}}},
+            {{Rows::all, Format::q8_0, 7, true}, {MatmulPath::coopmat2, {128, 256, 64, 256}}},
+            {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}}}};
 }
 
 // The test's device goes by a tuning of one choice.
@@ -99,6 +105,12 @@ TEST(Tuning, BrokenFilesAreNamed) {
         {choice("q4_0", "4", "skinny", "[4, 4294967295]"), "skinny(4,4294967295)"},
         {choice("q4_0", "4", "coopmat", "[64, 64, 0, 32, 2]"), "coopmat(64,64,0,32,2)"},
         {choice("q4_0", "4", "coopmat", "[64, 64, 24, 32, 2]"), "coopmat(64,64,24,32,2)"},
+        {choice("q2_k", "4", "coopmat2", "[64, 128, 64, 256]"), "coopmat2(64,128,64,256)"},
+        {choice("q4_0", "4", "coopmat2", "[64, 128, 64]"), "3 numbers for coopmat2, 4 expected"},
+        {choice("q4_0", "4", "coopmat2", "[64, 128, 64, 64]"), "coopmat2(64,128,64,64)"},
+        {choice("q4_0", "4", "coopmat2", "[64, 64, 64, 256]"), "coopmat2(64,64,64,256)"},
+        {choice("q4_0", "4", "coopmat2", "[64, 128, 0, 256]"), "coopmat2(64,128,0,256)"},
+        {choice("q4_0", "4", "coopmat2", "[4294967264, 128, 64, 256]"), "does not fit Some GPU"},
         {choice("q4_0", "4", "direct", "[4, 3]"), "direct(4,3)"},
     };
     for (const auto& [text, named] : broken) {
@@ -125,6 +137,9 @@ TEST(Tuning, CutsToTryFit) {
         for (const Format format : {Format::q4_0, Format::f32}) {
             const auto cuts = ops::cuts_to_try(gpu, format, rows);
             EXPECT_GE(cuts.size(), format == Format::f32 && rows > 64 ? 1u : 2u) << rows;
+            EXPECT_EQ(std::ranges::count(cuts, MatmulPath::coopmat2, &Cut::path) > 0,
+                      format != Format::f32 && rows > 16)
+                << rows;
             std::vector<std::pair<MatmulPath, Constants>> kernels;
             for (const Cut& cut : cuts) {
                 EXPECT_TRUE(ops::fits(gpu, cut, rows)) << text(cut);

@@ -68,11 +68,16 @@ std::vector<ops::MatmulPath> matmul_paths(bool with_matrices) {
     for (std::size_t i = 0; i < ops::matmul_path_names.size(); ++i) {
         const auto path = static_cast<ops::MatmulPath>(i);
         if (path == ops::MatmulPath::dot) continue;
-        if (path != ops::MatmulPath::coopmat ||
-            (with_matrices && device().has(Tier::coopmat) && bound_device().has(Tier::coopmat)))
+        const Tier tier = path == ops::MatmulPath::coopmat2 ? Tier::coopmat2 : Tier::coopmat;
+        if (!takes_halves(path) ||
+            (with_matrices && device().has(tier) && bound_device().has(tier)))
             paths.push_back(path);
     }
     return paths;
+}
+
+bool takes_halves(ops::MatmulPath path) {
+    return path == ops::MatmulPath::coopmat || path == ops::MatmulPath::coopmat2;
 }
 
 std::string name(ops::MatmulPath path) {

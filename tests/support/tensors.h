@@ -42,6 +42,7 @@ void expect_close(std::span<const float> actual, const reference::Expected& expe
 // Every way to compute a matrix product of x as it is that the device has kernels for, those of
 // cooperative matrices only if asked: lavapipe compiles each for a third of a second.
 std::vector<ops::MatmulPath> matmul_paths(bool with_matrices = true);
+bool takes_halves(ops::MatmulPath path);  // in place of x
 std::string name(ops::MatmulPath path);
 
 // The rows of a weight matrix as a model file holds them.
