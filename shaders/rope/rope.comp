@@ -1,5 +1,5 @@
 // Rotary embedding (Su et al. 2021) of q and k, which turns element i of a head with element i + head_dim / 2, and the
-// store of k and v into their slots of the KV cache. One head of one row a workgroup: along y first the heads of q,
+// store of k and v into their slots of the KV cache. Some heads of one row a workgroup: along y first the heads of q,
 // then those of k, then those of v. An invocation turns pairs of q, and stores runs of k or v, each element of which it
 // turns by itself.
 #version 460
@@ -10,6 +10,7 @@
 PUSH(RopeParams);
 
 layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const uint heads_at_once = 1;
 
 void turn_query(uint row, uint head) {
     uint pairs = p.head_dim / 2, angle = at(positions)[row] * p.head_dim;
@@ -30,14 +31,8 @@ float turned_key(uint from, uint angle, uint i) {
     return i < pairs ? own * cosine - at(k)[from + i + pairs] * sine : own * cosine + at(k)[from + pair] * sine;
 }
 
-void main() {
-    uint row = gl_WorkGroupID.x, head = gl_WorkGroupID.y;
-    if (head < p.heads) {
-        turn_query(row, head);
-        return;
-    }
-    bool is_key = head - p.heads < p.kv_heads;
-    uint kv_head = (head - p.heads) % p.kv_heads, slot = at(slots)[row];
+void store_key_or_value(uint row, uint kv_head, bool is_key) {
+    uint slot = at(slots)[row];
     uint from = (is_key ? row * p.k_row + p.k_first : row * p.v_row + p.v_first) + kv_head * p.head_dim;
     uint angle = at(positions)[row] * p.head_dim;
     uint part = (slot / block_slots * p.kv_heads + kv_head) * cache_part_elements(p.head_dim);
@@ -52,4 +47,13 @@ void main() {
             cache_store(values, part, p.head_dim, to + i, x);
         }
     }
+}
+
+void main() {
+    uint row = gl_WorkGroupID.x, first = gl_WorkGroupID.y * heads_at_once;
+    for (uint head = first; head < first + heads_at_once; ++head)
+        if (head < p.heads)
+            turn_query(row, head);
+        else
+            store_key_or_value(row, (head - p.heads) % p.kv_heads, head - p.heads < p.kv_heads);
 }
