@@ -134,12 +134,15 @@ Pipelines::Pipelines(Context& context)
     check(vkCreatePipelineLayout(context.device(), &layout, nullptr, &layout_));
 
     expected_ = read_expected();
-    if (!expected_.empty())
-        builder_ = std::jthread([this](const std::stop_token& stop) { build_expected(stop); });
+    // While the first is waited for, processors that would compute are free to build more.
+    const std::size_t most = std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
+    for (std::size_t i = 0; i < std::min(most, expected_.size()); ++i)
+        builders_.emplace_back([this](const std::stop_token& stop) { build_expected(stop); });
 }
 
 Pipelines::~Pipelines() {
-    builder_ = {};  // stopped and waited for
+    for (std::jthread& builder : builders_) builder.request_stop();
+    builders_.clear();  // waits for them
     save();
     save_expected();
     for (auto& [key, entry] : entries_)
@@ -184,9 +187,9 @@ VkPipeline Pipelines::built(const Key& key, Entry& entry, std::unique_lock<std::
 }
 
 void Pipelines::build_expected(const std::stop_token& stop) {
-    for (const Key& key : expected_) {
-        if (stop.stop_requested()) return;
-        std::unique_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
+    while (next_expected_ < expected_.size() && !stop.stop_requested()) {
+        const Key& key = expected_[next_expected_++];
         try {
             built(key, entries_[key], lock);
         } catch (const Error&) {

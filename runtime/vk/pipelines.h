@@ -68,10 +68,11 @@ private:
     VkPipelineLayout layout_ = nullptr;
     mutable std::mutex mutex_;  // of all that follows
     std::condition_variable changed_;
+    std::size_t next_expected_ = 0;
     std::unordered_map<Key, Entry, KeyHash> entries_;
     std::vector<Key> used_;  // in the order of their first use
     double compile_seconds_ = 0;
-    std::jthread builder_;
+    std::vector<std::jthread> builders_;
 };
 
 // The most buffers a kernel may name.
