@@ -7,6 +7,7 @@
 #include "bench/kernels/products.h"
 #include "bench/kernels/work.h"
 #include "bench/random_blocks.h"
+#include "runtime/ops/tuning.h"
 #include "tests/reference/reference.h"
 
 namespace assay::bench {
@@ -119,6 +120,9 @@ public:
     }
 
     std::string why(Device& device) const override {
+        if (ops::tuning(device).attention.contains(
+                {*case_.kv, model_.head_dim, attended_.tile_tokens > 1}))
+            return "tuned: measured to be the fastest on this device";
         if (device.info().is_cpu)
             return "a CPU implementation, for which sums over invocations are slow";
         return halves_ ? "the device multiplies matrices, and a text has several tokens"

@@ -38,30 +38,53 @@ private:
     ops::Tuning tuning_;
 };
 
+// A case that stands for a class.
+struct Job {
+    Case measured;
+    ClassOfWork of;
+    std::uint32_t rows;  // see TunedClass
+};
+
+template <class Class, class Cut>
+void put(std::map<Class, Cut>& known, const Class& of, const TunedClass& tuned, std::size_t trial) {
+    known.erase(of);
+    if (trial > 0) known[of] = std::get<Cut>(tuned.trials[trial].cut);
+}
+
+// Has a trial's cut decide its class; none if it is the usual.
+void put(ops::Tuning& tuning, const TunedClass& tuned, std::size_t trial) {
+    if (const auto* product = std::get_if<ops::ProductClass>(&tuned.of))
+        put(tuning.choices, *product, tuned, trial);
+    else
+        put(tuning.attention, std::get<ops::AttentionClass>(tuned.of), tuned, trial);
+}
+
 class Tuner {
 public:
     Tuner(Device& device, const TuneOptions& options)
         : device_(device), options_(options), between_(device, swept_bytes(device, true)) {}
 
-    TunedClass tune(const Case& c, const ops::ProductClass& of) {
+    TunedClass tune(const Job& job) {
         ops::set_tuning(device_, {});
         std::unique_ptr<Work> work;  // goes after the stream, which waits for what uses it
         Stream s(device_, {.profile = true});
+        const Case& c = job.measured;
         work = make_work(s, c, {}, kept_);
-        const std::uint32_t rows = rows_of(of.rows);
-        TunedClass tuned{
-            .of = of, .rows = rows, .in = c.shape->in, .out = c.shape->out, .trials = {}};
-        const ops::Cut usual =
-            ops::choose_cut(s, ops::MatmulPath::automatic, of.of, of.format, rows, c.shape->out);
-        tuned.trials.push_back({.cut = usual, .fault = {}});
+        TunedClass tuned{.of = job.of,
+                         .format = c.format ? info(*c.format).name : info(*c.kv).name,
+                         .rows = job.rows,
+                         .in = c.keys > 0 ? c.keys : c.shape->in,
+                         .out = c.keys > 0 ? c.shape->in : c.shape->out,
+                         .trials = {}};
+        const std::vector<CutOfWork> cuts =
+            std::visit([&](const auto& of) { return cuts_of(s, job, of); }, job.of);
+        tuned.trials.push_back({.cut = cuts.front(), .fault = {}});
         if (!work->check(s, Data::random).correct()) {
             tuned.trials[0].fault = "its answers are wrong";
             return tuned;
         }
-        for (const ops::Cut& cut : ops::cuts_to_try(device_.info(), of.format, rows))
-            if (cut.path != usual.path ||
-                constants_of(cut, of, rows) != constants_of(usual, of, rows))
-                tuned.trials.push_back({.cut = cut, .fault = {}});
+        for (std::size_t i = 1; i < cuts.size(); ++i)
+            tuned.trials.push_back({.cut = cuts[i], .fault = {}});
         measure(s, *work, tuned);
         tuned.best = choose(s, *work, tuned);
         return tuned;
@@ -73,9 +96,29 @@ private:
         return ops::tiling(device_.info(), cut, of.format, of.of, rows).kernel.constants;
     }
 
+    // The usual cut, then others.
+    std::vector<CutOfWork> cuts_of(Stream& s, const Job& job, const ops::ProductClass& of) const {
+        const ops::Cut usual = ops::choose_cut(s, ops::MatmulPath::automatic, of.of, of.format,
+                                               job.rows, job.measured.shape->out);
+        std::vector<CutOfWork> cuts{usual};
+        for (const ops::Cut& cut : ops::cuts_to_try(device_.info(), of.format, job.rows))
+            if (cut.path != usual.path ||
+                constants_of(cut, of, job.rows) != constants_of(usual, of, job.rows))
+                cuts.emplace_back(cut);
+        return cuts;
+    }
+
+    std::vector<CutOfWork> cuts_of(Stream& s, const Job&, const ops::AttentionClass& of) const {
+        const ops::AttentionCut usual = ops::choose_cut(s, ops::AttentionPath::automatic, of);
+        std::vector<CutOfWork> cuts{usual};
+        for (const ops::AttentionCut& cut : ops::cuts_to_try(device_.info(), of))
+            if (cut != usual) cuts.emplace_back(cut);
+        return cuts;
+    }
+
     void use(const TunedClass& tuned, std::size_t trial) {
         ops::Tuning tuning;
-        if (trial > 0) tuning.choices[tuned.of] = tuned.trials[trial].cut;
+        put(tuning, tuned, trial);
         ops::set_tuning(device_, std::move(tuning));
     }
 
@@ -143,13 +186,46 @@ private:
 };
 
 // Of a shape with rows for a class; where there are experts, with tokens that bring each so many.
-Case case_of(const Shape& shape, Format format, std::size_t row_class) {
+Job product_job(const Shape& shape, Format format, std::size_t row_class) {
     const std::uint32_t rows = rows_of(row_class);
     std::uint32_t tokens = rows;
     if (shape.operation == Operation::experts)
         while (ops::expert_rows(tokens, shape.model->experts_used, shape.model->experts) < rows)
             ++tokens;
-    return {&shape, format, std::nullopt, tokens, 0};
+    const Rows of = shape.operation == Operation::experts ? Rows::grouped : Rows::all;
+    return {{&shape, format, std::nullopt, tokens, 0},
+            ops::product_class(of, format, rows, shape.out),
+            rows};
+}
+
+// One token of each of several texts, or a prompt's end.
+Job attention_job(const Shape& shape, Cache cache, bool prompt) {
+    constexpr std::uint32_t texts = 4, tokens = 512, keys = 2048;
+    const std::uint32_t rows = prompt ? tokens : texts;
+    return {{&shape, std::nullopt, cache, rows, keys},
+            ops::AttentionClass{cache, shape.model->head_dim, prompt},
+            rows};
+}
+
+// One for each class, the most important first.
+std::vector<Job> jobs_of(const TuneOptions& options) {
+    std::vector<Job> jobs;
+    const auto add = [&](Job job) {
+        if (job.rows <= options.most_rows &&
+            std::ranges::none_of(jobs, [&](const Job& other) { return other.of == job.of; }))
+            jobs.push_back(std::move(job));
+    };
+    for (const Cache cache : options.caches)
+        for (const Shape& shape : options.shapes)
+            if (shape.operation == Operation::attention &&
+                shape.model->head_dim % info(cache).block_size == 0)
+                for (const bool prompt : {false, true}) add(attention_job(shape, cache, prompt));
+    for (const Format format : options.formats)
+        for (const Shape& shape : options.shapes)
+            if (is_product(shape.operation) && shape.in % info(format).block_size == 0)
+                for (std::size_t i = 0; i < std::size(ops::row_classes); ++i)
+                    add(product_job(shape, format, i));
+    return jobs;
 }
 
 }  // namespace
@@ -160,7 +236,8 @@ std::vector<Shape> shapes_to_tune(const ModelShape& m) {
                            std::uint32_t out, Epilogue epilogue) {
         return Shape{operation, part, in, out, epilogue, &m, {m.name}};
     };
-    std::vector<Shape> shapes{shape(matmul, "wo", m.q_size(), m.hidden, Epilogue::add)};
+    std::vector<Shape> shapes{shape(attention, "", m.q_size(), m.kv_size(), Epilogue::store),
+                              shape(matmul, "wo", m.q_size(), m.hidden, Epilogue::add)};
     shapes.push_back(m.dense ? shape(matmul, "w13", m.hidden, 2 * m.intermediate, Epilogue::swiglu)
                              : shape(matmul, "head", m.hidden, m.vocabulary, Epilogue::store));
     if (m.experts != 0)
@@ -169,23 +246,7 @@ std::vector<Shape> shapes_to_tune(const ModelShape& m) {
 }
 
 TuneReport tune(Device& device, const TuneOptions& options, const TuneListener& listener) {
-    struct Job {
-        Case of;
-        ops::ProductClass product;
-    };
-    std::vector<Job> jobs;
-    for (const Format format : options.formats)
-        for (const Shape& shape : options.shapes)
-            for (std::size_t i = 0; i < std::size(ops::row_classes); ++i) {
-                if (rows_of(i) > options.most_rows || shape.in % info(format).block_size != 0)
-                    continue;
-                const auto product = ops::product_class(
-                    shape.operation == Operation::experts ? Rows::grouped : Rows::all, format,
-                    rows_of(i), shape.out);
-                if (std::ranges::none_of(jobs,
-                                         [&](const Job& job) { return job.product == product; }))
-                    jobs.push_back({case_of(shape, format, i), product});
-            }
+    const std::vector<Job> jobs = jobs_of(options);
     if (!device.info().is_cpu)  // which uses none
         for (std::size_t i = 0; i < tier_count; ++i) device.has(static_cast<Tier>(i));
     const Restored own(device);
@@ -193,14 +254,14 @@ TuneReport tune(Device& device, const TuneOptions& options, const TuneListener& 
     Tuner tuner(device, options);
     TuneReport report;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-        const std::string name = ops::text(jobs[i].product);
+        const std::string name = text(jobs[i].of);
         if (seconds_since(start) > options.most_seconds) {
             report.left_out.push_back(name + ": time is up");
             continue;
         }
         listener.on_class(name, static_cast<double>(i) / static_cast<double>(jobs.size()));
         try {
-            report.classes.push_back(tuner.tune(jobs[i].of, jobs[i].product));
+            report.classes.push_back(tuner.tune(jobs[i]));
         } catch (const Error& error) {
             report.left_out.push_back(name + ": " + error.what());
             continue;
@@ -212,10 +273,7 @@ TuneReport tune(Device& device, const TuneOptions& options, const TuneListener& 
 
 void adopt(const TuneReport& report, const std::string& date, ops::Tuning& tuning) {
     tuning.date = date;
-    for (const TunedClass& tuned : report.classes) {
-        tuning.choices.erase(tuned.of);
-        if (tuned.best > 0) tuning.choices[tuned.of] = tuned.trials[tuned.best].cut;
-    }
+    for (const TunedClass& tuned : report.classes) put(tuning, tuned, tuned.best);
 }
 
 }  // namespace assay::bench

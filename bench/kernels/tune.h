@@ -3,40 +3,53 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "bench/kernels/cases.h"
 #include "bench/kernels/measure.h"
 #include "runtime/ops/tuning.h"
 
-// Finds the best cut of matrix products on a device: for each class of products a case is measured
-// with the usual cut and with those that may be better, in turn.
+// Finds the best cut of matrix products and of attention on a device: for each class a case is
+// measured with the usual cut and with those that may be better, in turn.
 namespace assay::bench {
 
 struct TuneOptions {
-    std::vector<Format> formats;    // the most important first
-    std::vector<Shape> shapes;      // of products; of each class the first counts
-    std::uint32_t most_rows = ~0u;  // of the classes that are measured
-    std::uint32_t samples = 11;     // of each cut
-    double most_seconds = 60;       // once they are over no further class is begun
+    std::vector<Format> formats;  // of products, the most important first
+    std::vector<Shape> shapes;    // of products and of attention; of each class the first counts
+    std::vector<Cache> caches{Cache::f16, Cache::q8_0};  // of attention
+    std::uint32_t most_rows = ~0u;                       // of the classes that are measured
+    std::uint32_t samples = 11;                          // of each cut
+    double most_seconds = 60;  // once they are over no further class is begun
 };
 
-// Some of all shapes that the products of a model, which outlives them, have: a narrow one, a wide
-// one, and that of its experts if it has any.
+// Some of all shapes that a model, which outlives them, has: its attention, a narrow product, a
+// wide one, and that of its experts if it has any.
 std::vector<Shape> shapes_to_tune(const ModelShape& model);
+
+using ClassOfWork = std::variant<ops::ProductClass, ops::AttentionClass>;
+using CutOfWork = std::variant<ops::Cut, ops::AttentionCut>;  // of the same alternative
+
+template <class... Types>
+std::string text(const std::variant<Types...>& either) {
+    return std::visit([](const auto& one) { return ops::text(one); }, either);
+}
 
 // A cut that was tried.
 struct Trial {
-    ops::Cut cut;
+    CutOfWork cut;
     Timing time{};      // from the beginning of the first dispatch to the end of the last
     std::string fault;  // why it is out of the question; empty if it is not
 };
 
 struct TunedClass {
-    ops::ProductClass of;
-    std::uint32_t rows = 0, in = 0, out = 0;  // of the case; of experts: rows that one gets
-    std::vector<Trial> trials;                // the first is the usual cut
-    std::size_t best = 0;                     // 0 unless another is faster beyond noise, and right
+    ClassOfWork of;
+    std::string_view format;  // of the weight or the KV cache
+    // Of the case. Of experts the rows that one gets; of attention keys of a text and elements of a
+    // row.
+    std::uint32_t rows = 0, in = 0, out = 0;
+    std::vector<Trial> trials;  // the first is the usual cut
+    std::size_t best = 0;       // 0 unless another is faster beyond noise, and right
 
     double gain() const { return trials[0].time.median / trials[best].time.median; }
     bool correct() const { return trials[0].fault.empty(); }

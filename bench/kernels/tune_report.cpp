@@ -9,7 +9,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* row_format = "%-30s %-16s %-26s %11s  %-26s %11s %7s";
 
 Json to_json(const Trial& trial) {
-    Json json{{"cut", ops::text(trial.cut)},
+    Json json{{"cut", text(trial.cut)},
               {"samples", trial.time.samples},
               {"median", trial.time.median},
               {"p10", trial.time.p10},
@@ -25,13 +25,13 @@ Json to_json(const TuneReport& report) {
     for (const TunedClass& tuned : report.classes) {
         Json trials = Json::array();
         for (const Trial& trial : tuned.trials) trials.push_back(to_json(trial));
-        classes.push_back({{"class", ops::text(tuned.of)},
-                           {"format", info(tuned.of.format).name},
+        classes.push_back({{"class", text(tuned.of)},
+                           {"format", tuned.format},
                            {"rows", tuned.rows},
                            {"in", tuned.in},
                            {"out", tuned.out},
-                           {"usual", ops::text(tuned.trials[0].cut)},
-                           {"best", ops::text(tuned.trials[tuned.best].cut)},
+                           {"usual", text(tuned.trials[0].cut)},
+                           {"best", text(tuned.trials[tuned.best].cut)},
                            {"gain", tuned.best > 0 ? tuned.gain() : 1.0},
                            {"trials", trials}});
     }
@@ -39,8 +39,7 @@ Json to_json(const TuneReport& report) {
 }
 
 std::string table_heading() {
-    return format_text(row_format, "products", "measured", "usual", "takes", "best", "takes",
-                       "gain") +
+    return format_text(row_format, "work", "measured", "usual", "takes", "best", "takes", "gain") +
            "\n";
 }
 
@@ -49,15 +48,14 @@ std::string table_row(const TunedClass& tuned) {
     const std::string measured = std::to_string(tuned.rows) + " x " + std::to_string(tuned.in) +
                                  " x " + std::to_string(tuned.out);
     std::string row =
-        format_text(row_format, ops::text(tuned.of).c_str(), measured.c_str(),
-                    ops::text(usual.cut).c_str(), time_text(usual.time.median).c_str(),
-                    tuned.best > 0 ? ops::text(best.cut).c_str() : "the usual",
+        format_text(row_format, text(tuned.of).c_str(), measured.c_str(), text(usual.cut).c_str(),
+                    time_text(usual.time.median).c_str(),
+                    tuned.best > 0 ? text(best.cut).c_str() : "the usual",
                     time_text(best.time.median).c_str(),
                     format_text("%.2f x", tuned.best > 0 ? tuned.gain() : 1.0).c_str()) +
         "\n";
     for (const Trial& trial : tuned.trials)
-        if (!trial.fault.empty())
-            row += "  without " + ops::text(trial.cut) + ": " + trial.fault + "\n";
+        if (!trial.fault.empty()) row += "  without " + text(trial.cut) + ": " + trial.fault + "\n";
     return row;
 }
 

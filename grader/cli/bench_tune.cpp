@@ -60,7 +60,7 @@ std::string closing(const bench::TuneReport& report, const std::filesystem::path
     std::string text;
     for (const std::string& line : report.left_out) text += "left out: " + line + "\n";
     return text + std::to_string(better) + " of " + std::to_string(report.classes.size()) +
-           " kinds of products are computed faster than usual; kept in " + file.string() + "\n";
+           " kinds of work are computed faster than usual; kept in " + file.string() + "\n";
 }
 
 }  // namespace
@@ -111,6 +111,7 @@ int bench_tune(const BenchTuneOptions& options) {
     tuning.most_seconds = options.seconds;
     if (options.quick) {
         tuning.formats.resize(1);
+        tuning.caches.resize(1);
         tuning.most_rows = 8;
         tuning.samples = 5;
     }

@@ -113,7 +113,7 @@ Json to_json(const DeviceInfo& device) {
     }
     Json tuned;  // null if it is not
     if (const auto tuning = stored_tuning(device))
-        tuned = {{"date", tuning->date}, {"choices", tuning->choices.size()}};
+        tuned = {{"date", tuning->date}, {"choices", tuning->size()}};
     return {{"index", device.index},
             {"name", device.name},
             {"kind", device.kind},
@@ -153,7 +153,7 @@ void print(const DeviceInfo& device) {
     if (!device.matrix_steps.empty()) row("", join(steps(device)));
     row("matmul", text(matmul_paths(device)));
     const auto tuning = stored_tuning(device);
-    row("tuned", tuning ? tuning->date + ", choices: " + std::to_string(tuning->choices.size())
+    row("tuned", tuning ? tuning->date + ", choices: " + std::to_string(tuning->size())
                         : "no (assay bench tune)");
     row("usable", device.missing.empty() ? "yes" : "no: it lacks " + join(device.missing));
 }

@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <string>
 
-#include "runtime/error.h"
+#include "runtime/ops/attention_cut.h"
 #include "runtime/ops/tiling.h"
 
 namespace assay::ops {
@@ -20,81 +19,32 @@ std::uint32_t power_of_two_from(std::uint32_t n, std::uint32_t most) {
     return std::min(std::bit_ceil(n), most);
 }
 
-// Shared memory of a workgroup of so many subgroups, as attention_coopmat.comp takes it.
-std::uint32_t coopmat_bytes(const MatrixShape& matrix, std::uint32_t subgroups,
-                            std::uint32_t head_dim) {
-    constexpr std::uint32_t keys = 32;
-    const std::uint32_t row = 2 * (head_dim + 8), rows = subgroups * matrix.rows;
-    return std::max(2 * keys, rows) * row + rows * 2 * (keys + 8) +
-           rows * std::max(keys, matrix.columns) * 4 + keys * 4;
-}
-
-constexpr std::uint32_t coopmat_rows = 64;  // of a workgroup, if there is room
-
-// Subgroups of a workgroup that serves so many rows. None where matrices do not suit the heads.
-std::uint32_t coopmat_subgroups(const DeviceInfo& device, std::uint32_t head_dim) {
-    const MatrixShape& matrix = matrix_shape(device);
-    if (head_dim < 32 || head_dim % std::max({matrix.columns, matrix.depth, 16u}) != 0 ||
-        device.subgroup_size % matrix.rows != 0)
-        return 0;
-    std::uint32_t subgroups = coopmat_rows / matrix.rows;
-    while (subgroups > 0 &&
-           (subgroups * device.subgroup_size > device.max_workgroup_invocations ||
-            coopmat_bytes(matrix, subgroups, head_dim) > device.shared_memory_bytes))
-        subgroups /= 2;
-    return subgroups;
-}
-
-// Many rows, which share what is read, pay for the time a matrix takes to set up.
-AttentionPath choose_path(const DeviceInfo& device, Cache cache, std::uint32_t head_dim,
-                          std::uint32_t tile_tokens, bool batch_invariant) {
-    // Sums over invocations are what a CPU implementation does worst.
-    if (device.is_cpu) return AttentionPath::direct;
-    // An F32 cache would lose 13 bits; each path has an order of sums of its own.
-    const bool matrices = device.tier(Tier::coopmat).on && cache != Cache::f32 && tile_tokens > 1 &&
-                          !batch_invariant && attends_by_matrices(device, head_dim);
-    return matrices ? AttentionPath::coopmat : AttentionPath::cooperative;
-}
-
 // `queries` is the most (token, head) pairs of a tile that read one key-value head.
-Shape shape(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens,
-            std::uint32_t queries, std::uint32_t head_dim, bool batch_invariant) {
-    if (path == AttentionPath::coopmat) {
-        const std::uint32_t subgroups = coopmat_subgroups(device, head_dim);
-        if (subgroups == 0)
-            throw Error("attention: heads of " + std::to_string(head_dim) +
-                        ", which do not suit the device's cooperative matrices");
-        return {path, subgroups * device.subgroup_size, subgroups * matrix_shape(device).rows};
-    }
+Shape shape(const DeviceInfo& device, const AttentionCut& cut, bool prompt, std::uint32_t queries) {
+    if (cut.path == AttentionPath::coopmat)
+        return {cut.path, cut.width / matrix_shape(device).rows * device.subgroup_size, cut.width};
     const std::uint32_t subgroup = std::bit_floor(std::max(device.subgroup_size, 1u));
-    if (path == AttentionPath::direct)
-        return {path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
-    // With one token per sequence the keys are what is read, so as many invocations as a head of
-    // 128 has fours of elements read them side by side. With many tokens rows share what is read,
-    // so each row gets few invocations. How many decides the order of sums.
-    const std::uint32_t wanted = batch_invariant ? 8 : tile_tokens > 1 ? 4 : 32;
-    const std::uint32_t lanes = std::min(wanted, subgroup),
-                        least = std::max(128u, subgroup) / lanes;
-    if (tile_tokens > 1) return {path, least * lanes, least};
+    if (cut.path == AttentionPath::direct)
+        return {cut.path, std::min(subgroup, block_slots), power_of_two_from(queries, 8)};
+    const std::uint32_t lanes = cut.width, least = std::max(128u, subgroup) / lanes;
+    if (prompt) return {cut.path, least * lanes, least};
     // One workgroup for all heads that share a key-value head reads it from memory once.
     const std::uint32_t most = std::min(device.max_workgroup_invocations, 512u) / lanes;
     const std::uint32_t rows = std::max(least, power_of_two_from(queries, most));
-    return {path, rows * lanes, rows};
+    return {cut.path, rows * lanes, rows};
 }
 
 // The query rows of a workgroup at its widest, for any cache and size of heads.
 std::uint32_t widest(const DeviceInfo& device, AttentionPath path, std::uint32_t tile_tokens,
                      std::uint32_t queries) {
-    const bool matrices = device.tier(Tier::coopmat).on && !device.is_cpu && tile_tokens > 1;
+    const bool prompt = tile_tokens > 1,
+               matrices = device.tier(Tier::coopmat).on && !device.is_cpu && prompt;
     if (path == AttentionPath::coopmat || (path == AttentionPath::automatic && matrices))
-        return coopmat_rows;
+        return most_matrix_rows;
     if (path == AttentionPath::automatic)
         path = device.is_cpu ? AttentionPath::direct : AttentionPath::cooperative;
-    return shape(device, path, tile_tokens, queries, 0, false).rows;
+    return shape(device, usual_cut(device, path, {.prompt = prompt}, false), prompt, queries).rows;
 }
-
-constexpr std::uint32_t split_keys =
-    512;  // per workgroup, when there are too few workgroups without
 
 Variant<shader::AttentionParams> kernel(const DeviceInfo& device, const Shape& shape, Cache cache,
                                         std::uint32_t head_dim) {
@@ -111,6 +61,14 @@ Variant<shader::AttentionParams> kernel(const DeviceInfo& device, const Shape& s
 
 // Splitting keys pays while it adds workgroups to a device that has room for them.
 std::uint32_t enough_groups(const DeviceInfo& device) { return device.is_cpu ? 16 : 512; }
+
+// Heads and tokens whose keys may be split further than usual; of more the scratch would be large.
+constexpr std::uint32_t few_rows = 2048;
+
+std::uint64_t partial_bytes(std::uint32_t keys, std::uint32_t split_keys, std::uint64_t rows,
+                            std::uint32_t head_dim) {
+    return std::uint64_t{ceil_div(keys, split_keys)} * rows * (head_dim + 2) * sizeof(float);
+}
 
 }  // namespace
 
@@ -132,23 +90,21 @@ std::vector<shader::QueryTile> make_tiles(const Device& device, std::span<const 
     return tiles;
 }
 
-bool attends_by_matrices(const DeviceInfo& device, std::uint32_t head_dim) {
-    return coopmat_subgroups(device, head_dim) > 0;
-}
-
 std::uint64_t attention_scratch_bytes(const DeviceInfo& device, std::uint32_t rows,
                                       std::uint32_t heads, std::uint32_t head_dim,
                                       std::uint32_t most_keys, bool batch_invariant) {
-    const std::uint64_t splits = (most_keys + split_keys - 1) / split_keys;
-    std::uint64_t split_rows = std::uint64_t{rows} * heads;
-    if (!batch_invariant) {  // which splits however many rows there are
-        const auto rows_of_a_group = [&](std::uint32_t tile_tokens) {
-            return widest(device, AttentionPath::automatic, tile_tokens, rows * heads);
-        };
-        split_rows = std::min<std::uint64_t>(
-            split_rows, enough_groups(device) * std::max(rows_of_a_group(1), rows_of_a_group(2)));
-    }
-    return splits > 1 ? splits * split_rows * (head_dim + 2) * sizeof(float) : 0;
+    if (most_keys <= usual_split_keys) return 0;
+    const std::uint64_t all_rows = std::uint64_t{rows} * heads;
+    // Batch-invariant streams split however many rows there are.
+    if (batch_invariant) return partial_bytes(most_keys, usual_split_keys, all_rows, head_dim);
+    const auto rows_of_a_group = [&](std::uint32_t tile_tokens) {
+        return widest(device, AttentionPath::automatic, tile_tokens, rows * heads);
+    };
+    const std::uint64_t split_rows = std::min<std::uint64_t>(
+        all_rows, enough_groups(device) * std::max(rows_of_a_group(1), rows_of_a_group(2)));
+    return std::max(partial_bytes(most_keys, usual_split_keys, split_rows, head_dim),
+                    partial_bytes(most_keys, least_split_keys,
+                                  std::min<std::uint64_t>(all_rows, few_rows), head_dim));
 }
 
 Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Attended& step,
@@ -157,29 +113,26 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
                         kv_heads = cache.kv_heads;
     // Tiles of one token, which write texts, have a kernel made for few queries.
     struct Part {
-        std::uint32_t first, end, queries;
+        std::uint32_t first, end, queries, split_keys;
         Shape shape;
         std::uint32_t chunks() const { return (queries + shape.rows - 1) / shape.rows; }
     };
     const auto part = [&](std::uint32_t first, std::uint32_t end, std::uint32_t tokens) {
         const std::uint32_t queries = tokens * (heads / kv_heads);
-        const DeviceInfo& device = s.device().info();
-        const auto choose = [&] {
-            return choose_path(device, cache.format, head_dim, tokens, s.batch_invariant());
-        };
-        AttentionPath chosen = path == AttentionPath::automatic ? choose() : path;
-        if (path == AttentionPath::automatic && chosen == AttentionPath::coopmat &&
-            !s.device().has(Tier::coopmat))
-            chosen = choose();  // it failed its probe
-        return Part{first, end, queries,
-                    shape(device, chosen, tokens, queries, head_dim, s.batch_invariant())};
+        const bool prompt = tokens > 1;
+        const AttentionCut cut = choose_cut(s, path, {cache.format, head_dim, prompt});
+        return Part{first, end, queries, cut.split_keys,
+                    shape(s.device().info(), cut, prompt, queries)};
     };
     const Part parts[] = {part(0, step.single_tiles, 1),
                           part(step.single_tiles, step.tile_count, step.tile_tokens)};
     std::uint32_t groups = 0;
     for (const Part& p : parts) groups += (p.end - p.first) * p.chunks() * kv_heads;
     const bool split = s.batch_invariant() || groups < enough_groups(s.device().info());
-    const std::uint32_t splits = split ? (step.most_keys + split_keys - 1) / split_keys : 1;
+    std::uint32_t split_keys = parts[step.single_tiles < step.tile_count ? 1 : 0].split_keys;
+    if (rows * heads > few_rows || step.most_keys <= usual_split_keys)
+        split_keys = std::max(split_keys, usual_split_keys);
+    const std::uint32_t splits = split ? ceil_div(step.most_keys, split_keys) : 1;
 
     Tensor y = s.scratch(rows, heads * head_dim).heads(heads);
     auto scratch = s.scope();
@@ -208,9 +161,8 @@ Tensor attention(Stream& s, const Tensor& q, const KeysValues& cache, const Atte
                  .table_stride = step.block_tables.row_size(),
                  .window = window,
                  .chunks = p.chunks(),
-                 .split_keys = splits > 1
-                                   ? split_keys
-                                   : (step.most_keys + block_slots - 1) / block_slots * block_slots,
+                 .split_keys =
+                     splits > 1 ? split_keys : ceil_div(step.most_keys, block_slots) * block_slots,
                  .splits = splits,
                  .scale = 1 / std::sqrt(static_cast<float>(head_dim))},
                 {.x = tiles * p.chunks(), .y = kv_heads, .z = splits},

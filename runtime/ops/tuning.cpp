@@ -73,6 +73,25 @@ std::pair<ProductClass, Cut> choice_from(const Json& json) {
     return {c, cut};
 }
 
+Json to_json(const AttentionClass& c, const AttentionCut& cut) {
+    return {{"cache", info(c.cache).name},
+            {"head_dim", c.head_dim},
+            {"prompt", c.prompt},
+            {"path", attention_path_names[static_cast<std::size_t>(cut.path)]},
+            {"width", cut.width},
+            {"split_keys", cut.split_keys}};
+}
+
+std::pair<AttentionClass, AttentionCut> attention_from(const Json& json) {
+    const auto number = [&](const char* key) { return json.at(key).get<std::uint32_t>(); };
+    const auto cache = cache_from_name(json.at("cache").get<std::string>());
+    if (!cache) throw Error("\"" + json.at("cache").get<std::string>() + "\" is unknown");
+    return {{*cache, number("head_dim"), json.at("prompt").get<bool>()},
+            {static_cast<AttentionPath>(
+                 index_in(attention_path_names, json.at("path").get<std::string>())),
+             number("width"), number("split_keys")}};
+}
+
 // Of everything that is compiled for devices.
 std::uint64_t hash_of_kernels() {
     static const std::uint64_t hash = [] {
@@ -140,6 +159,11 @@ Tuning read_tuning(const DeviceInfo& device, const std::filesystem::path& file) 
                 throw Error(text(cut) + " does not fit " + device.name);
             tuning.choices.insert_or_assign(c, cut);
         }
+        for (const Json& choice : json.value("attention", Json::array())) {  // none in older files
+            const auto [c, cut] = attention_from(choice);
+            if (!fits(device, cut, c)) throw Error(text(cut) + " does not fit " + device.name);
+            tuning.attention.insert_or_assign(c, cut);
+        }
         return tuning;
     } catch (const std::exception& error) {
         throw Error(file.string() + ": " + error.what());
@@ -148,12 +172,10 @@ Tuning read_tuning(const DeviceInfo& device, const std::filesystem::path& file) 
 
 void write_tuning(const Tuning& tuning, const DeviceInfo& device,
                   const std::filesystem::path& file) {
-    Json json{{"schema", schema},
-              {"device", device.name},
-              {"driver", device.driver},
-              {"date", tuning.date},
-              {"choices", Json::array()}};
+    Json json{{"schema", schema},    {"device", device.name},    {"driver", device.driver},
+              {"date", tuning.date}, {"choices", Json::array()}, {"attention", Json::array()}};
     for (const auto& [c, cut] : tuning.choices) json["choices"].push_back(to_json(c, cut));
+    for (const auto& [c, cut] : tuning.attention) json["attention"].push_back(to_json(c, cut));
     // Written beside its place and renamed, so that no reader meets half a file.
     std::filesystem::path whole = file;
     whole += ".new";

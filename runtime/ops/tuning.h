@@ -6,10 +6,10 @@
 #include <map>
 #include <string>
 
-#include "runtime/ops.h"
+#include "runtime/ops/attention_cut.h"
 
-// How a device's matrix products are best cut into workgroups, as far as that was measured
-// (`assay bench tune`).
+// How matrix products and attention are best cut into workgroups on a device, as far as that was
+// measured (`assay bench tune`).
 namespace assay::ops {
 
 // How a product is computed: a path, and the numbers its kernels are made with.
@@ -43,9 +43,12 @@ ProductClass product_class(Rows of, Format format, std::uint32_t rows, std::uint
 std::string text(const ProductClass& c);  // "grouped q4_0, 5 to 8 rows"
 
 struct Tuning {
-    std::string date;                     // of the measurements, UTC; empty: none were made
-    std::map<ProductClass, Cut> choices;  // where the usual cut is not the best
+    std::string date;  // of the measurements, UTC; empty: none were made
+    // Where the usual cut is not the best.
+    std::map<ProductClass, Cut> choices;
+    std::map<AttentionClass, AttentionCut> attention{};
 
+    std::size_t size() const { return choices.size() + attention.size(); }
     bool operator==(const Tuning&) const = default;
 };
 

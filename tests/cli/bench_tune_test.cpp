@@ -20,8 +20,15 @@ TEST(BenchTune, IsKeptAndGoneBy) {
     const auto run = [&](const Arguments& arguments) {
         return run_assay(arguments, "", environment);
     };
-    const Arguments kernels{"bench",  "kernels", "--quick",  "--quiet",
-                            "--json", "-",       "--filter", "matmul tiny part=w13 q4_0 rows=8"};
+    const Arguments kernels{"bench",
+                            "kernels",
+                            "--quick",
+                            "--quiet",
+                            "--json",
+                            "-",
+                            "--filter",
+                            "matmul tiny part=w13 q4_0 rows=8",
+                            "attention tiny kv=f16 rows=8 keys=512"};
     const auto kernel_of = [&](const Ran& ran) {
         return Json::parse(ran.output)["cases"][0]["kernels"][0]["kernel"].get<std::string>();
     };
@@ -29,7 +36,8 @@ TEST(BenchTune, IsKeptAndGoneBy) {
     const Ran tuned = run({"bench", "tune", "--quick", "--quiet", "--json", "-"});
     ASSERT_EQ(tuned.exit_code, 0) << tuned.errors << tuned.output;
     const Json json = Json::parse(tuned.output);
-    ASSERT_GE(json["classes"].size(), 6u);
+    ASSERT_GE(json["classes"].size(), 7u);
+    EXPECT_EQ(json["classes"][0]["class"], "attention f16 128, one token");
     for (const Json& c : json["classes"]) {
         EXPECT_GE(c["trials"].size(), 2u) << c["class"];
         for (const Json& trial : c["trials"]) {
@@ -50,15 +58,23 @@ TEST(BenchTune, IsKeptAndGoneBy) {
                         {"wide", false},
                         {"path", "skinny"},
                         {"numbers", {4, 8}}}};
+    kept["attention"] = {{{"cache", "f16"},
+                          {"head_dim", 64},
+                          {"prompt", false},
+                          {"path", "direct"},
+                          {"width", 0},
+                          {"split_keys", 128}}};
     std::ofstream(file) << kept;
     const Json device = Json::parse(run({"devices", "--json"}).output)[0];
-    EXPECT_EQ(device["tuned"]["choices"], 1);
+    EXPECT_EQ(device["tuned"]["choices"], 2);
     EXPECT_EQ(device["tuned"]["date"], kept["date"]);
     const Ran by_choice = run(kernels);
     ASSERT_EQ(by_choice.exit_code, 0) << by_choice.errors;
     EXPECT_TRUE(kernel_of(by_choice).starts_with("skinny")) << kernel_of(by_choice);
-    EXPECT_TRUE(
-        Json::parse(by_choice.output)["cases"][0]["why"].get<std::string>().starts_with("tuned"));
+    const Json cases = Json::parse(by_choice.output)["cases"];
+    ASSERT_EQ(cases.size(), 2u);
+    for (const Json& c : cases)
+        EXPECT_TRUE(c["why"].get<std::string>().starts_with("tuned")) << c["case"];
 
     std::ofstream(file) << "{";
     const Ran broken = run(kernels);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/ops/tuning.h"
 #include "tests/support/kv_cache.h"
 
 namespace assay {
@@ -321,6 +322,50 @@ TEST_P(Attention, MaskedKeysDoNotCount) {
                     allowed(c, GetParam().path), name);
             }
         }
+}
+
+struct Untuned {
+    ~Untuned() { ops::set_tuning(test::device(), {}); }
+};
+
+// What was measured to be the best is gone by and right, but not where sums are to be
+// batch-invariant.
+TEST(Attention, GoesByItsTuning) {
+    const Case c{"one token, and a prompt's end", 4, 2, 32, 0, {{530, 1}, {500, 12}}};
+    const std::pair<ops::AttentionCut, const char*> cuts[] = {
+        {{ops::AttentionPath::cooperative, 2, 128}, "attention."},
+        {{ops::AttentionPath::coopmat, 16, 144}, "attention_coopmat."},
+        {{ops::AttentionPath::direct, 0, 256}, "attention_direct."}};
+    const auto splits = [](std::uint32_t keys) { return (531 + keys - 1) / keys; };
+    const Untuned after;
+    for (const auto& [cut, kernel] : cuts) {
+        const ops::AttentionClass one{Cache::f16, c.head_dim, false},
+            prompt{Cache::f16, c.head_dim, true};
+        if (!ops::fits(test::device().info(), cut, one)) continue;
+        ops::set_tuning(test::device(),
+                        {.date = "", .choices = {}, .attention = {{one, cut}, {prompt, cut}}});
+        for (const bool invariant : {false, true}) {
+            Stream s(test::device(),
+                     {.profile = true, .guard = true, .batch_invariant = invariant});
+            const Batch batch(s.device(), Cache::f16, c, 15);
+            s.clear_profile();
+            const auto actual =
+                batch.on_device(s, batch.everything(), ops::AttentionPath::automatic);
+            const std::string name = text(cut) + (invariant ? ", invariant" : "");
+            ASSERT_EQ(s.profile().size(), 3u) << name;  // one token, prompt, joined
+            for (const std::size_t part : {0u, 1u})
+                EXPECT_TRUE(invariant || s.profile()[part].kernel.starts_with(kernel)) << name;
+            const std::uint32_t rows = 13 * c.heads, row = c.head_dim + 2;  // and the results
+            EXPECT_EQ(s.profile()[2].cost.bytes,
+                      4.0 * rows * (splits(invariant ? 512 : cut.split_keys) * row + c.head_dim))
+                << name;
+            const std::size_t first = batch.queries[0].size();
+            test::expect_close(std::span(actual).subspan(0, first), batch.expected(0),
+                               allowed(c, cut.path), name + ", one token");
+            test::expect_close(std::span(actual).subspan(first), batch.expected(1),
+                               allowed(c, cut.path), name + ", prompt");
+        }
+    }
 }
 
 // A device may offer no more than 65535 workgroups along each axis.

@@ -13,6 +13,7 @@
 namespace assay {
 namespace {
 
+using ops::AttentionPath;
 using ops::Cut;
 using ops::MatmulPath;
 using ops::Tuning;
@@ -35,13 +36,15 @@ DeviceInfo some_gpu() {
 }
 
 Tuning some_tuning() {
-    return {
-        .date = "2024-05-01T12:00:00Z",
-        .choices = {
-            {{Rows::all, Format::q4_0, 1, true}, {MatmulPath::skinny, {4, 32}}},
-            {{Rows::grouped, Format::q4_k, 7, false}, {MatmulPath::coopmat, {64, 64, 32, 32, 2}}},
-            {{Rows::all, Format::q8_0, 7, true}, {MatmulPath::coopmat2, {128, 256, 64, 256}}},
-            {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}}}};
+    return {.date = "2024-05-01T12:00:00Z",
+            .choices = {{{Rows::all, Format::q4_0, 1, true}, {MatmulPath::skinny, {4, 32}}},
+                        {{Rows::grouped, Format::q4_k, 7, false},
+                         {MatmulPath::coopmat, {64, 64, 32, 32, 2}}},
+                        {{Rows::all, Format::q8_0, 7, true},
+                         {MatmulPath::coopmat2, {128, 256, 64, 256}}},
+                        {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}}},
+            .attention = {{{Cache::f16, 128, false}, {AttentionPath::cooperative, 16, 256}},
+                          {{Cache::q8_0, 96, true}, {AttentionPath::coopmat, 32, 1024}}}};
 }
 
 // The test's device goes by a tuning of one choice.
@@ -89,8 +92,29 @@ TEST(Tuning, BrokenFilesAreNamed) {
                      R"(, "wide": false, "path": ")" + path + R"(", "numbers": )" + numbers + "}");
     };
     const auto good = folder.write("good", choice("q4_0", "4", "skinny", "[4, 8]"));
-    EXPECT_EQ(ops::read_tuning(gpu, good).choices.size(), 1u);
+    EXPECT_EQ(ops::read_tuning(gpu, good).size(), 1u);  // without "attention", as older ones
+    const auto attention = [](const std::string& cache, const std::string& path,
+                              const std::string& numbers) {
+        return R"({"schema": 1, "date": "", "choices": [], "attention": [{"cache": ")" + cache +
+               R"(", "head_dim": 128, "prompt": true, "path": ")" + path + R"(", )" + numbers +
+               "}]}";
+    };
     const std::pair<std::string, const char*> broken[] = {
+        {attention("q9_0", "direct", R"("width": 0, "split_keys": 512)"), "q9_0"},
+        {attention("f16", "fast", R"("width": 0, "split_keys": 512)"), "fast"},
+        {attention("f16", "direct", R"("width": 0)"), "split_keys"},
+        {attention("f16", "automatic", R"("width": 0, "split_keys": 512)"), "automatic(512)"},
+        {attention("f16", "direct", R"("width": 0, "split_keys": 520)"),
+         "direct(520) does not fit"},
+        {attention("f16", "direct", R"("width": 0, "split_keys": 0)"), "direct(0) does not fit"},
+        {attention("f16", "direct", R"("width": 0, "split_keys": 4294967280)"),
+         "direct(4294967280"},
+        {attention("f16", "cooperative", R"("width": 12, "split_keys": 512)"), "cooperative(12,"},
+        {attention("f16", "cooperative", R"("width": 64, "split_keys": 512)"), "cooperative(64,"},
+        {attention("f16", "coopmat", R"("width": 0, "split_keys": 512)"), "coopmat(512)"},
+        {attention("f16", "coopmat", R"("width": 24, "split_keys": 512)"), "coopmat(24,512)"},
+        {attention("f16", "coopmat", R"("width": 128, "split_keys": 512)"), "coopmat(128,512)"},
+        {attention("f32", "coopmat", R"("width": 64, "split_keys": 512)"), "coopmat(64,512)"},
         {"", "parse error"},
         {whole("").substr(0, 20), "parse error"},
         {R"({"schema": 2, "date": "", "choices": []})", "schema 2, 1 expected"},
@@ -151,6 +175,28 @@ TEST(Tuning, CutsToTryFit) {
                 kernels.push_back(kernel);
             }
         }
+}
+
+// What is tried for attention is none of it twice; matrices are for halves.
+TEST(Tuning, AttentionToTryFits) {
+    const DeviceInfo gpu = some_gpu();
+    for (const Cache cache : {Cache::f32, Cache::f16, Cache::q8_0})
+        for (const std::uint32_t head_dim : {20u, 64u, 128u, 256u})
+            for (const bool prompt : {false, true}) {
+                const ops::AttentionClass c{cache, head_dim, prompt};
+                const auto cuts = ops::cuts_to_try(gpu, c);
+                for (const ops::AttentionCut& cut : cuts) {
+                    EXPECT_TRUE(ops::fits(gpu, cut, c)) << text(cut) << ", " << text(c);
+                    EXPECT_EQ(std::ranges::count(cuts, cut), 1) << text(cut);
+                }
+                const auto by_matrices = [](const ops::AttentionCut& cut) {
+                    return cut.path == AttentionPath::coopmat;
+                };
+                EXPECT_EQ(std::ranges::any_of(cuts, by_matrices),
+                          cache != Cache::f32 && head_dim != 20)
+                    << text(c);
+            }
+    EXPECT_EQ(text(ops::AttentionClass{Cache::f16, 128, true}), "attention f16 128, prompts");
 }
 
 // A choice decides the products of its class alone, whose answers are right, and none of those that
