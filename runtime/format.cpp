@@ -15,8 +15,8 @@ constexpr FormatInfo table_row(Format format) {
     case Format::q4_1:    return {"q4_1",    32,  20,   2,    3,    "", Integers::q4_1};
     case Format::q5_0:    return {"q5_0",    32,  22,   2,    6,    "", Integers::q5_0};
     case Format::q5_1:    return {"q5_1",    32,  24,   2,    7,    "", Integers::q5_1};
-    case Format::q2_k:    return {"q2_k",    256, 84,   2,    10,   ""};
-    case Format::q3_k:    return {"q3_k",    256, 110,  2,    11,   ""};
+    case Format::q2_k:    return {"q2_k",    256, 84,   2,    10,   "", Integers::q2_k};
+    case Format::q3_k:    return {"q3_k",    256, 110,  2,    11,   "", Integers::q3_k};
     case Format::q4_k:    return {"q4_k",    256, 144,  2,    12,   "", Integers::q4_k};
     case Format::q5_k:    return {"q5_k",    256, 176,  2,    13,   "", Integers::q5_k};
     case Format::q6_k:    return {"q6_k",    256, 210,  2,    14,   "", Integers::q6_k};

@@ -9,12 +9,14 @@
 namespace assay {
 
 enum class Tier : std::uint8_t {
-    float16,   // arithmetic in halves
-    dot,       // dot products of 8-bit integers, four in a word: faster than others on GPUs
-    coopmat,   // cooperative matrices (KHR): f16 operands, f32 sums
-    coopmat2,  // cooperative matrices of any size (NV), whose elements are given by functions
+    float16,     // arithmetic in halves
+    dot,         // dot products of 8-bit integers, four in a word: faster than others on GPUs
+    coopmat,     // cooperative matrices (KHR): f16 operands, f32 sums
+    coopmat_s8,  // of bytes: s8 operands, s32 sums
+    coopmat2,    // cooperative matrices of any size (NV), whose elements are given by functions
 };
-inline constexpr std::array tier_names{"float16", "dot", "coopmat", "coopmat2"};  // for --disable
+inline constexpr std::array tier_names{"float16", "dot", "coopmat", "coopmat_s8",
+                                       "coopmat2"};  // for --disable
 inline constexpr std::size_t tier_count = tier_names.size();
 
 constexpr std::string_view name(Tier tier) { return tier_names.at(static_cast<std::size_t>(tier)); }
@@ -22,7 +24,8 @@ std::optional<Tier> tier_from_name(std::string_view name);
 
 struct TierState {
     bool on = false;
-    std::string note{};  // if off, why: what is missing, that it was switched off, what a probe found
+    std::string
+        note{};  // if off, why: what is missing, that it was switched off, what a probe found
 };
 using TierStates = std::array<TierState, tier_count>;
 

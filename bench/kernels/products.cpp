@@ -36,7 +36,7 @@ Sum dot(std::span<const float> weights, std::span<const float> x) {
 // Whether a kernel that ran rounds x to bytes in blocks.
 bool takes_bytes(std::span<const ProfileEvent> events) {
     return std::ranges::any_of(
-        events, [](const ProfileEvent& event) { return event.kernel.starts_with("dot."); });
+        events, [](const ProfileEvent& event) { return event.kernel.starts_with("dot"); });
 }
 
 }  // namespace
@@ -90,7 +90,8 @@ std::span<const SampledOutput> ProductSamples::outputs(Data data) const {
 
 bool takes_halves(std::span<const ProfileEvent> events) {
     return std::ranges::any_of(events, [](const ProfileEvent& event) {
-        return event.kernel.find("coopmat") != event.kernel.npos;
+        return event.kernel.find("coopmat") != event.kernel.npos &&
+               !event.kernel.starts_with("dot");
     });
 }
 
@@ -109,10 +110,11 @@ Tolerance product_tolerance(std::uint32_t in_dim, std::span<const ProfileEvent> 
 
 std::string path_reason(ops::MatmulPath asked, Device& device, Rows of, Format format,
                         std::uint32_t rows, std::uint32_t out_dim) {
-    if (asked != ops::MatmulPath::automatic) return "asked for";
-    if (ops::tuning(device).choices.contains(ops::product_class(of, format, rows, out_dim)))
+    const bool int8 = asked == ops::MatmulPath::dot && info(format).integers;
+    if (asked != ops::MatmulPath::automatic && !int8) return "asked for";
+    if (ops::tuning(device).choices.contains(ops::product_class(of, format, rows, out_dim, int8)))
         return "tuned: measured to be the fastest on this device";
-    return std::string(ops::matmul_choice(device.info(), format, rows).reason);
+    return std::string(ops::matmul_choice(device.info(), format, rows, int8).reason);
 }
 
 }  // namespace assay::bench

@@ -70,10 +70,10 @@ Arithmetic arithmetic_of(const DeviceInfo& device, Number number, std::uint32_t 
             2.0 * terms * 4 * shader::roof_chains * 8 * workgroup};
 }
 
-// Of matrices of halves with sums in f32.
-Arithmetic arithmetic_of(const DeviceInfo& device, const MatrixShape& shape) {
-    return {kernels::matrices().specialize(device.subgroup_size, shape.rows, shape.columns,
-                                           shape.depth),
+// Of matrices of halves with sums in f32, or of bytes.
+Arithmetic arithmetic_of(const DeviceInfo& device, Operands operands, const MatrixShape& shape) {
+    return {kernels::matrices(operands).specialize(device.subgroup_size, shape.rows, shape.columns,
+                                                   shape.depth),
             device.subgroup_size,
             2.0 * shape.rows * shape.columns * shape.depth * shader::roof_matrices * 8};
 }
@@ -94,10 +94,13 @@ void measure_arithmetics(Stream& s, const Effort& effort, const Separator& betwe
     if (device.has(Tier::float16)) add("fp16", arithmetic_of(info, Number::f16, 1));
     if (!info.is_cpu && device.has(Tier::dot)) add(int8_roof, arithmetic_of(info, Number::s8, 4));
     // The compiler of a CPU implementation sees that the same matrices are multiplied again.
-    if (!info.is_cpu && device.has(Tier::coopmat))
-        for (const MatrixShape& shape : info.matrix_shapes)
-            if (shape.operands == "f16" && shape.sums == "f32")
-                add(coopmat_roof, arithmetic_of(info, shape));
+    for (const MatrixShape& shape : info.matrix_shapes) {
+        if (info.is_cpu) break;
+        if (shape.operands == "f16" && shape.sums == "f32" && device.has(Tier::coopmat))
+            add(coopmat_roof, arithmetic_of(info, Operands::f16, shape));
+        if (shape.operands == "s8" && shape.sums == "s32" && device.has(Tier::coopmat_s8))
+            add(coopmat_s8_roof, arithmetic_of(info, Operands::s8, shape));
+    }
 }
 
 // Empty dispatches, each of which waits for the one before.

@@ -17,7 +17,8 @@ struct Roof {
 };
 
 inline constexpr std::string_view copy_roof = "copy", fp32_roof = "fp32", int8_roof = "int8",
-                                  coopmat_roof = "coopmat", dispatch_roof = "dispatch";
+                                  coopmat_roof = "coopmat", coopmat_s8_roof = "coopmat_s8",
+                                  dispatch_roof = "dispatch";
 
 class Roofs {
 public:

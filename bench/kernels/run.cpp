@@ -14,8 +14,12 @@ std::vector<std::string_view> serving_arithmetic(Operation operation,
                                                  const std::vector<KernelRun>& kernels) {
     std::vector<std::string_view> roofs{fp32_roof};
     if (is_product(operation) || operation == Operation::attention) roofs.push_back(coopmat_roof);
-    if (std::ranges::any_of(kernels, [](auto& run) { return run.kernel.starts_with("dot."); }))
-        roofs.push_back(int8_roof);
+    const auto ran = [&](std::string_view name) {
+        return std::ranges::any_of(kernels,
+                                   [&](auto& run) { return run.kernel.starts_with(name); });
+    };
+    if (ran("dot")) roofs.push_back(int8_roof);
+    if (ran("dot_coopmat")) roofs.push_back(coopmat_s8_roof);
     return roofs;
 }
 

@@ -5,11 +5,9 @@
 namespace assay::ops {
 namespace {
 
-// Cut by rows. The kernel is chosen by all rows, so that cutting changes no result.
+// In dispatches of some rows each.
 void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
-         MatmulPath path) {
-    if (x.rows() == 0) return;  // a step of which no logits are wanted
-    const Cut cut = choose_cut(s, path, Rows::all, w.format, x.rows(), w.out_dim);
+         const Cut& cut) {
     const Tiling t = tiling(s.device().info(), cut, w.format, Rows::all, x.rows());
     auto scratch = s.scope();
     const Packed packed = pack(s, cut.path, x);
@@ -45,7 +43,24 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint
         }
 }
 
+// The kernel is chosen by all rows, so that how they are divided changes no result.
+void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
+         MatmulPath path) {
+    if (x.rows() == 0) return;  // a step of which no logits are wanted
+    run(s, w, x, y, epilogue, choose_cut(s, path, Rows::all, w.format, x.rows(), w.out_dim));
+}
+
 }  // namespace
+
+Tensor matmul(Stream& s, const Weight& w, const Tensor& x, const Cut& cut) {
+    Tensor y = s.scratch(x.rows(), w.out_dim);
+    run(s, w, x, y, shader::epilogue_store, cut);
+    return y;
+}
+
+void matmul_add(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, const Cut& cut) {
+    run(s, w, x, y, shader::epilogue_add, cut);
+}
 
 Tensor matmul(Stream& s, const Weight& w, const Tensor& x, MatmulPath path) {
     Tensor y = s.scratch(x.rows(), w.out_dim);

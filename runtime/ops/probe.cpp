@@ -15,8 +15,7 @@ namespace {
 int element(std::uint32_t i) { return static_cast<int>(i * 2654435761u >> 28) - 8; }
 
 template <class T>
-Tensor upload_words(Stream& s, const std::vector<T>& values,
-                    std::array<std::uint32_t, 3> shape) {
+Tensor upload_words(Stream& s, const std::vector<T>& values, std::array<std::uint32_t, 3> shape) {
     Tensor tensor = s.upload(std::span(reinterpret_cast<const std::uint32_t*>(values.data()),
                                        values.size() * sizeof(T) / sizeof(std::uint32_t)));
     tensor.shape = shape;
@@ -44,20 +43,35 @@ std::vector<std::uint16_t> weight_as_bytes(std::uint32_t count) {
 // A product whose exact answer is known. The greatest element of each 32 of x is 127, so that bytes
 // hold them as they are.
 struct ExactProduct {
-    MatmulPath path;
+    Cut (*cut)(const Stream& s, std::uint32_t rows);
     Format format;
     std::vector<std::uint16_t> (*weight)(std::uint32_t count);
     double tolerance;
 };
-constexpr ExactProduct by_matrices{MatmulPath::coopmat, Format::f16, weight_as_halves, 0};
-constexpr ExactProduct by_flexible_matrices{MatmulPath::coopmat2, Format::f16, weight_as_halves, 0};
+constexpr std::uint32_t probed_outputs = 72;
+template <MatmulPath path>
+Cut usual(const Stream& s, std::uint32_t rows) {
+    return choose_cut(s, path, Rows::all, Format::f16, rows, probed_outputs);
+}
+constexpr ExactProduct by_matrices{usual<MatmulPath::coopmat>, Format::f16, weight_as_halves, 0};
+constexpr ExactProduct by_flexible_matrices{usual<MatmulPath::coopmat2>, Format::f16,
+                                            weight_as_halves, 0};
 // 1, the scale of x, is 127 / 127, which devices round as they like.
-constexpr ExactProduct by_bytes{MatmulPath::dot, Format::q8_0, weight_as_bytes, 0.25};
+constexpr double scale_tolerance = 0.25;
+constexpr ExactProduct by_dot_products{[](const Stream&, std::uint32_t) {
+                                           return Cut{MatmulPath::dot, {}};
+                                       },
+                                       Format::q8_0, weight_as_bytes, scale_tolerance};
+constexpr ExactProduct by_matrices_of_bytes{
+    [](const Stream& s, std::uint32_t rows) {
+        return cut_of(MatmulPath::dot, usual_matrix_cut(s.device().info(), Operands::s8, rows));
+    },
+    Format::q8_0, weight_as_bytes, scale_tolerance};
 
 int x_element(std::uint32_t i) { return i % 32 == 5 ? 127 : element(7 * i + 3); }
 
 std::optional<std::string> probe_matmul(Device& device, const ExactProduct& product) {
-    constexpr std::uint32_t out_dim = 72, in_dim = 160;
+    constexpr std::uint32_t out_dim = probed_outputs, in_dim = 160;
     const auto weight = product.weight(out_dim * in_dim);
     Weight w{.address = 0, .out_dim = out_dim, .in_dim = in_dim, .format = product.format};
     const Buffer buffer(device, w.bytes(), Memory::device, "probe");
@@ -73,8 +87,9 @@ std::optional<std::string> probe_matmul(Device& device, const ExactProduct& prod
         Tensor input = s.upload(std::span<const float>(x));
         input.shape = {rows, in_dim, 1};
         // Twice, so that what is stored is added to as well.
-        const Tensor twice = matmul(s, w, input, product.path);
-        matmul_add(s, w, input, twice, product.path);
+        const Cut cut = product.cut(s, rows);
+        const Tensor twice = matmul(s, w, input, cut);
+        matmul_add(s, w, input, twice, cut);
         s.download(twice, std::span<float>(y));
         s.wait();
         for (std::uint32_t r = 0; r < rows; ++r)
@@ -127,7 +142,8 @@ std::optional<std::string> probe_attention(Device& device, std::uint32_t head_di
     s.wait();
     for (std::uint32_t i = 0; i < y.size(); ++i) {
         const std::uint32_t t = i / (heads * head_dim), at = t * head_dim + i % head_dim;
-        const int twice = t < period ? 2 * element(at) : element(at) + element(at - period * head_dim);
+        const int twice =
+            t < period ? 2 * element(at) : element(at) + element(at - period * head_dim);
         if (y[i] != static_cast<float>(twice) / 2)
             return std::to_string(y[i]) + " in place of " +
                    std::to_string(static_cast<double>(twice) / 2) + " in attention";
@@ -148,7 +164,8 @@ std::optional<std::string> probe(Device& device, Tier tier) {
             return wrong;
         }
         if (tier == Tier::coopmat2) return probe_matmul(device, by_flexible_matrices);
-        if (tier == Tier::dot) return probe_matmul(device, by_bytes);
+        if (tier == Tier::coopmat_s8) return probe_matmul(device, by_matrices_of_bytes);
+        if (tier == Tier::dot) return probe_matmul(device, by_dot_products);
     } catch (const std::exception& error) {
         return error.what();
     }

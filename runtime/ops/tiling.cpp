@@ -1,6 +1,7 @@
 #include "runtime/ops/tiling.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace assay::ops {
 namespace {
@@ -32,9 +33,21 @@ MatrixCut matrix_cut(const Cut& cut) {
     return {tile_rows, tile_columns, part_rows, part_columns, slices};
 }
 
-Cut cut_of(const MatrixCut& cut) {
-    return {MatmulPath::coopmat,
-            {cut.tile_rows, cut.tile_columns, cut.part_rows, cut.part_columns, cut.slices}};
+bool by_matrices(const Cut& cut) {
+    return cut.path == MatmulPath::coopmat || (cut.path == MatmulPath::dot && cut.numbers[0] != 0);
+}
+
+Operands operands_of(MatmulPath path) {
+    return path == MatmulPath::dot ? Operands::s8 : Operands::f16;
+}
+
+Tier tier_of_matrices(MatmulPath path) {
+    return path == MatmulPath::dot ? Tier::coopmat_s8 : Tier::coopmat;
+}
+
+// Whether they are usual.
+bool dot_by_matrices(const DeviceInfo& device, std::uint32_t rows) {
+    return !device.is_cpu && device.tier(Tier::coopmat_s8).on && rows > most_rows_without_matrices;
 }
 
 FlexibleCut flexible_cut(const Cut& cut) {
@@ -46,26 +59,30 @@ Cut cut_of(const FlexibleCut& cut) {
     return {MatmulPath::coopmat2, {cut.tile_rows, cut.tile_columns, cut.depth, cut.workgroup}};
 }
 
-// Whether the device may compute by a path: the tiers of matrices have a probe to pass.
-bool has(Device& device, MatmulPath path) {
-    if (path == MatmulPath::coopmat) return device.has(Tier::coopmat);
-    return path != MatmulPath::coopmat2 || device.has(Tier::coopmat2);
+// Whether the device may compute so: the tiers of matrices have a probe to pass.
+bool has(Device& device, const Cut& cut) {
+    if (cut.path == MatmulPath::coopmat2) return device.has(Tier::coopmat2);
+    return !by_matrices(cut) || device.has(tier_of_matrices(cut.path));
 }
 
 MatmulPath usual_path(const Stream& s, Format format, std::uint32_t rows) {
     for (;;) {  // a tier that failed its probe is off, and not chosen again
         const MatmulPath path =
             matmul_choice(s.device().info(), format, rows, s.int8_activations()).path;
-        if (has(s.device(), path)) return path;
+        if (has(s.device(), {path, {}})) return path;
     }
 }
 
 Cut usual_cut(const Stream& s, MatmulPath path, std::uint32_t rows, std::uint32_t out_dim) {
     const DeviceInfo& device = s.device().info();
     if (path == MatmulPath::coopmat)
-        return cut_of(usual_matrix_cut(device, s.batch_invariant() ? 1 : rows));
+        return cut_of(path,
+                      usual_matrix_cut(device, Operands::f16, s.batch_invariant() ? 1 : rows));
     if (path == MatmulPath::coopmat2)
         return cut_of(usual_flexible_cut(device, s.batch_invariant() ? 1 : rows));
+    if (path == MatmulPath::dot && dot_by_matrices(device, rows) && !s.batch_invariant() &&
+        s.device().has(Tier::coopmat_s8))
+        return cut_of(path, usual_matrix_cut(device, Operands::s8, rows));
     if (path == MatmulPath::tiled || path == MatmulPath::dot) return {path, {}};
     const std::uint32_t each = tile_rows(rows, most_served);
     if (path == MatmulPath::skinny) {
@@ -80,22 +97,21 @@ Cut usual_cut(const Stream& s, MatmulPath path, std::uint32_t rows, std::uint32_
 }
 
 // Nothing where nothing is known to be better than the usual.
-const Cut* measured_cut(const Stream& s, Rows of, Format format, std::uint32_t rows,
-                        std::uint32_t out_dim) {
-    if (s.batch_invariant() || (s.int8_activations() && info(format).integers)) return nullptr;
+const Cut* measured_cut(const Stream& s, const ProductClass& of) {
+    if (s.batch_invariant()) return nullptr;
     const auto& choices = tuning(s.device()).choices;
-    const auto found = choices.find(product_class(of, format, rows, out_dim));
+    const auto found = choices.find(of);
     if (found == choices.end()) return nullptr;
     const Cut& cut = found->second;
-    return has(s.device(), cut.path) ? &cut : nullptr;
+    return has(s.device(), cut) ? &cut : nullptr;
 }
 
 constexpr Cut cuts[] = {
-    {MatmulPath::direct, {16, 1}}, {MatmulPath::direct, {16, 2}}, {MatmulPath::direct, {8, 1}},
-    {MatmulPath::direct, {8, 2}},  {MatmulPath::direct, {4, 2}},  {MatmulPath::direct, {4, 4}},
-    {MatmulPath::skinny, {16, 8}}, {MatmulPath::skinny, {16, 16}}, {MatmulPath::skinny, {16, 32}},
-    {MatmulPath::skinny, {16, 64}}, {MatmulPath::skinny, {8, 8}}, {MatmulPath::skinny, {8, 16}},
-    {MatmulPath::skinny, {8, 32}}, {MatmulPath::skinny, {4, 16}}, {MatmulPath::skinny, {4, 32}},
+    {MatmulPath::direct, {16, 1}},  {MatmulPath::direct, {16, 2}},  {MatmulPath::direct, {8, 1}},
+    {MatmulPath::direct, {8, 2}},   {MatmulPath::direct, {4, 2}},   {MatmulPath::direct, {4, 4}},
+    {MatmulPath::skinny, {16, 8}},  {MatmulPath::skinny, {16, 16}}, {MatmulPath::skinny, {16, 32}},
+    {MatmulPath::skinny, {16, 64}}, {MatmulPath::skinny, {8, 8}},   {MatmulPath::skinny, {8, 16}},
+    {MatmulPath::skinny, {8, 32}},  {MatmulPath::skinny, {4, 16}},  {MatmulPath::skinny, {4, 32}},
     {MatmulPath::tiled, {}},
 };
 
@@ -108,19 +124,23 @@ bool may_pay(const DeviceInfo& device, MatmulPath path, std::uint32_t rows) {
 
 }  // namespace
 
+Cut cut_of(MatmulPath path, const MatrixCut& cut) {
+    return {path, {cut.tile_rows, cut.tile_columns, cut.part_rows, cut.part_columns, cut.slices}};
+}
+
 bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows) {
     if (cut.path == MatmulPath::tiled) return true;
-    if (cut.path == MatmulPath::coopmat) return fits(device, matrix_cut(cut));
+    if (by_matrices(cut)) return fits(device, operands_of(cut.path), matrix_cut(cut));
     if (cut.path == MatmulPath::coopmat2) return fits(device, flexible_cut(cut));
+    if (cut.path == MatmulPath::dot) return true;
     const auto [most_rows, shares] = std::pair(cut.numbers[0], cut.numbers[1]);
     if (most_rows == 0 || most_rows > most_served || shares == 0 || shares > panel_rows)
         return false;
-    if (cut.path == MatmulPath::direct)
-        return 2 * direct_workgroup(device) * shares <= panel_rows;
+    if (cut.path == MatmulPath::direct) return 2 * direct_workgroup(device) * shares <= panel_rows;
     // A workgroup may be limited in subgroups too, so narrow ones make do with less.
-    const std::uint32_t most_invocations =
-        device.subgroup_size >= 32 ? device.max_workgroup_invocations
-                                   : std::min(device.max_workgroup_invocations, 256u);
+    const std::uint32_t most_invocations = device.subgroup_size >= 32
+                                               ? device.max_workgroup_invocations
+                                               : std::min(device.max_workgroup_invocations, 256u);
     const std::uint32_t joined = std::min({rows, most_rows, 8u});  // at most, see slices.glsl
     return cut.path == MatmulPath::skinny && lanes * shares <= most_invocations &&
            joined * lanes * shares * 2 * sizeof(float) <= device.shared_memory_bytes;
@@ -130,32 +150,43 @@ Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::u
                std::uint32_t out_dim) {
     if (asked == MatmulPath::dot && !info(format).integers) asked = MatmulPath::automatic;
     if (asked == MatmulPath::coopmat2 && !decoded(format)) asked = MatmulPath::coopmat;
-    const Cut* best = measured_cut(s, of, format, rows, out_dim);
+    const bool int8 =
+        info(format).integers &&
+        (asked == MatmulPath::dot || (asked == MatmulPath::automatic && s.int8_activations()));
+    const Cut* best = measured_cut(s, product_class(of, format, rows, out_dim, int8));
     // Each path has an order of sums of its own, so where that is to be one there is one path for
     // any number of rows: that of few, which bounds writing a text.
     const MatmulPath path = asked != MatmulPath::automatic ? asked
                             : best                         ? best->path
-                            : usual_path(s, format, s.batch_invariant() ? 1 : rows);
+                                   : usual_path(s, format, s.batch_invariant() ? 1 : rows);
     return best && best->path == path ? *best : usual_cut(s, path, rows, out_dim);
 }
 
-std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint32_t rows) {
-    std::vector<Cut> all(std::begin(cuts), std::end(cuts));
-    std::erase_if(all, [&](const Cut& cut) {
-        return !may_pay(device, cut.path, rows) || !fits(device, cut, rows);
-    });
-    if (device.tier(Tier::coopmat).on && !device.is_cpu && format != Format::f32 && rows > 1)
-        for (const MatrixCut& cut : matrix_cuts_to_try(device, rows)) all.push_back(cut_of(cut));
-    if (device.tier(Tier::coopmat2).on && device.tensor_loads && decoded(format) && rows > 1)
+std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint32_t rows,
+                             bool int8) {
+    std::vector<Cut> all;
+    if (int8)
+        all.push_back({MatmulPath::dot, {}});
+    else
+        std::ranges::copy_if(cuts, std::back_inserter(all), [&](const Cut& cut) {
+            return may_pay(device, cut.path, rows) && fits(device, cut, rows);
+        });
+    const MatmulPath path = int8 ? MatmulPath::dot : MatmulPath::coopmat;
+    if (device.tier(tier_of_matrices(path)).on && !device.is_cpu && format != Format::f32 &&
+        rows > 1)
+        for (const MatrixCut& cut : matrix_cuts_to_try(device, operands_of(path), rows))
+            all.push_back(cut_of(path, cut));
+    if (!int8 && device.tier(Tier::coopmat2).on && device.tensor_loads && decoded(format) &&
+        rows > 1)
         for (const FlexibleCut& cut : flexible_cuts_to_try(device, rows))
             all.push_back(cut_of(cut));
     // Of those that make the same kernel the first.
     std::vector<Cut> some;
     for (const Cut& cut : all) {
-        const auto constants = tiling(device, cut, format, Rows::all, rows).kernel.constants;
+        const auto kernel = tiling(device, cut, format, Rows::all, rows).kernel;
         if (std::ranges::none_of(some, [&](const Cut& other) {
-                return other.path == cut.path &&
-                       tiling(device, other, format, Rows::all, rows).kernel.constants == constants;
+                const auto its = tiling(device, other, format, Rows::all, rows).kernel;
+                return its.index == kernel.index && its.constants == kernel.constants;
             }))
             some.push_back(cut);
     }
@@ -164,7 +195,8 @@ std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint3
 
 Tiling tiling(const DeviceInfo& device, const Cut& cut, Format format, Rows of,
               std::uint32_t rows) {
-    if (cut.path == MatmulPath::coopmat) return matrix_tiling(device, format, of, matrix_cut(cut));
+    if (by_matrices(cut))
+        return matrix_tiling(device, operands_of(cut.path), format, of, matrix_cut(cut));
     if (cut.path == MatmulPath::coopmat2)
         return flexible_tiling(device, format, of, flexible_cut(cut),
                                device.tensor_loads ? Loads::tensor : Loads::elements);
@@ -192,7 +224,10 @@ std::uint32_t rows_at_once(const Stream& s, const Tiling& t, double row_flops) {
 MatmulChoice matmul_choice(const DeviceInfo& device, Format format, std::uint32_t rows,
                            bool int8_activations) {
     if (int8_activations && info(format).integers)
-        return {MatmulPath::dot, "activations of 8 bits were asked for"};
+        return {MatmulPath::dot, dot_by_matrices(device, rows)
+                                     ? "activations of 8 bits were asked for; the device has "
+                                       "cooperative matrices of them"
+                                     : "activations of 8 bits were asked for"};
     if (device.is_cpu)
         return {MatmulPath::direct, "a CPU implementation is slow with shared memory and barriers"};
     if (rows <= most_rows_without_matrices)

@@ -17,19 +17,26 @@ struct Tiling {
 Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::uint32_t rows,
                std::uint32_t out_dim);
 
-// What may be better than the usual cut of so many rows, and fits the device.
-std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint32_t rows);
+// What may be better than the usual cut of so many rows, and fits the device. int8: of the cuts of
+// MatmulPath::dot.
+std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint32_t rows,
+                             bool int8 = false);
 
 // Whether the kernels of a cut can be made for a device, for up to so many rows.
 bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows);
 
-Tiling tiling(const DeviceInfo& device, const Cut& cut, Format format, Rows of,
-              std::uint32_t rows);
+Tiling tiling(const DeviceInfo& device, const Cut& cut, Format format, Rows of, std::uint32_t rows);
 
-// The shape of cooperative matrices, f16 with f32 sums, with the most terms in an instruction.
-const MatrixShape& matrix_shape(const DeviceInfo& device);
+// x w^T, cut as is said.
+Tensor matmul(Stream& s, const Weight& w, const Tensor& x, const Cut& cut);
+void matmul_add(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, const Cut& cut);
 
-// The tiling of MatmulPath::dot. Throws an Error if the device lacks its tier.
+// The shape of cooperative matrices, f16 with f32 sums or s8 with s32 sums, with the most terms in
+// an instruction.
+const MatrixShape& matrix_shape(const DeviceInfo& device, Operands of = Operands::f16);
+
+// The tiling of MatmulPath::dot without cooperative matrices. Throws an Error if the device lacks
+// its tier.
 Tiling dot_tiling(const DeviceInfo& device, Format format, Rows of, std::uint32_t rows);
 
 // Rows of x in fewer bits, as some paths take them in its place: see HalveParams (coopmat,
@@ -51,17 +58,20 @@ Packed pack(Stream& s, const Routing& routing, const Tensor& x);
 // bounds, and some even where few do.
 std::uint32_t rows_at_once(const Stream& s, const Tiling& t, double row_flops);
 
-// A workgroup's tile of MatmulPath::coopmat and how it is cut into parts, one a subgroup, and
-// slices, see coopmat.comp.
+// A workgroup's tile of MatmulPath::coopmat, or of MatmulPath::dot by matrices of bytes, and how it
+// is cut into parts, one a subgroup, and slices, see parts.glsl.
 struct MatrixCut {
     std::uint32_t tile_rows, tile_columns, part_rows, part_columns, slices;
 
     std::uint32_t parts() const { return tile_rows / part_rows * (tile_columns / part_columns); }
 };
-bool fits(const DeviceInfo& device, const MatrixCut& cut);
-MatrixCut usual_matrix_cut(const DeviceInfo& device, std::uint32_t rows);
-std::vector<MatrixCut> matrix_cuts_to_try(const DeviceInfo& device, std::uint32_t rows);
-Tiling matrix_tiling(const DeviceInfo& device, Format format, Rows of, const MatrixCut& cut);
+Cut cut_of(MatmulPath path, const MatrixCut& cut);
+bool fits(const DeviceInfo& device, Operands operands, const MatrixCut& cut);
+MatrixCut usual_matrix_cut(const DeviceInfo& device, Operands operands, std::uint32_t rows);
+std::vector<MatrixCut> matrix_cuts_to_try(const DeviceInfo& device, Operands operands,
+                                          std::uint32_t rows);
+Tiling matrix_tiling(const DeviceInfo& device, Operands operands, Format format, Rows of,
+                     const MatrixCut& cut);
 
 // A workgroup's tile of MatmulPath::coopmat2 and the columns of x that it takes at a time, see
 // coopmat2.comp.

@@ -17,7 +17,7 @@ using Json = nlohmann::ordered_json;
 constexpr int schema = 1;  // changes with the meaning of a name or a number in the file
 constexpr const char* rows_names[] = {"all", "grouped"};
 
-// Of Cut::numbers that a path takes.
+// How many of Cut::numbers a path takes.
 constexpr std::size_t count_of(MatmulPath path) {
     switch (path) {
         case MatmulPath::direct:
@@ -26,10 +26,17 @@ constexpr std::size_t count_of(MatmulPath path) {
         case MatmulPath::coopmat2:
             return 4;
         case MatmulPath::coopmat:
+        case MatmulPath::dot:
             return 5;
         default:
             return 0;
     }
+}
+
+// Those of a cut, which may be none of those that its path takes.
+std::vector<std::uint32_t> numbers_of(const Cut& cut) {
+    const std::size_t count = cut == Cut{MatmulPath::dot, {}} ? 0 : count_of(cut.path);
+    return {cut.numbers.begin(), cut.numbers.begin() + static_cast<std::ptrdiff_t>(count)};
 }
 
 template <class Names>
@@ -40,14 +47,13 @@ std::uint8_t index_in(const Names& names, const std::string& name) {
 }
 
 Json to_json(const ProductClass& c, const Cut& cut) {
-    Json numbers = Json::array();
-    for (std::size_t i = 0; i < count_of(cut.path); ++i) numbers.push_back(cut.numbers[i]);
     return {{"of", rows_names[static_cast<std::size_t>(c.of)]},
             {"format", info(c.format).name},
             {"most_rows", row_classes[c.rows]},
             {"wide", c.wide},
+            {"int8", c.int8},
             {"path", matmul_path_names[static_cast<std::size_t>(cut.path)]},
-            {"numbers", numbers}};
+            {"numbers", numbers_of(cut)}};
 }
 
 std::pair<ProductClass, Cut> choice_from(const Json& json) {
@@ -61,11 +67,12 @@ std::pair<ProductClass, Cut> choice_from(const Json& json) {
         .of = static_cast<Rows>(index_in(rows_names, json.at("of").get<std::string>())),
         .format = *format,
         .rows = static_cast<std::uint8_t>(rows - std::begin(row_classes)),
-        .wide = json.at("wide").get<bool>()};
+        .wide = json.at("wide").get<bool>(),
+        .int8 = json.value("int8", false)};
     Cut cut{.path = static_cast<MatmulPath>(
                 index_in(matmul_path_names, json.at("path").get<std::string>()))};
     const auto numbers = json.at("numbers").get<std::vector<std::uint32_t>>();
-    if (numbers.size() != count_of(cut.path))
+    if (numbers.size() != count_of(cut.path) && !(cut.path == MatmulPath::dot && numbers.empty()))
         throw Error(std::to_string(numbers.size()) + " numbers for " +
                     std::string(matmul_path_names[static_cast<std::size_t>(cut.path)]) + ", " +
                     std::to_string(count_of(cut.path)) + " expected");
@@ -109,16 +116,17 @@ std::uint64_t hash_of_kernels() {
 
 std::string text(const Cut& cut) {
     std::string numbers;
-    for (std::size_t i = 0; i < count_of(cut.path); ++i)
-        numbers += (i == 0 ? "" : ",") + std::to_string(cut.numbers[i]);
+    for (const std::uint32_t number : numbers_of(cut))
+        numbers += (numbers.empty() ? "" : ",") + std::to_string(number);
     return std::string(matmul_path_names[static_cast<std::size_t>(cut.path)]) +
            (numbers.empty() ? "" : "(" + numbers + ")");
 }
 
-ProductClass product_class(Rows of, Format format, std::uint32_t rows, std::uint32_t out_dim) {
+ProductClass product_class(Rows of, Format format, std::uint32_t rows, std::uint32_t out_dim,
+                           bool int8) {
     const auto at = std::ranges::lower_bound(row_classes, rows);
     return {of, format, static_cast<std::uint8_t>(at - std::begin(row_classes)),
-            of == Rows::all && out_dim > most_narrow};
+            of == Rows::all && out_dim > most_narrow, int8};
 }
 
 std::string text(const ProductClass& c) {
@@ -127,7 +135,7 @@ std::string text(const ProductClass& c) {
     return std::string(c.of == Rows::grouped ? "grouped "
                        : c.wide              ? "wide "
                                              : "narrow ") +
-           std::string(info(c.format).name) + ", " +
+           std::string(info(c.format).name) + (c.int8 ? " by int8, " : ", ") +
            (most == ~0u     ? std::to_string(least) + " rows or more"
             : least == most ? std::to_string(most) + (most == 1 ? " row" : " rows")
                             : std::to_string(least) + " to " + std::to_string(most) + " rows");
@@ -154,8 +162,10 @@ Tuning read_tuning(const DeviceInfo& device, const std::filesystem::path& file) 
         Tuning tuning{.date = json.at("date").get<std::string>(), .choices = {}};
         for (const Json& choice : json.at("choices")) {
             const auto [c, cut] = choice_from(choice);
-            const bool has_kernels = cut.path != MatmulPath::coopmat2 || decoded(c.format);
-            if (!has_kernels || !fits(device, cut, row_classes[c.rows]))
+            const bool has_kernels = (cut.path != MatmulPath::coopmat2 || decoded(c.format)) &&
+                                     (!c.int8 || info(c.format).integers);
+            if (!has_kernels || c.int8 != (cut.path == MatmulPath::dot) ||
+                !fits(device, cut, row_classes[c.rows]))
                 throw Error(text(cut) + " does not fit " + device.name);
             tuning.choices.insert_or_assign(c, cut);
         }

@@ -18,9 +18,10 @@ namespace assay::ops {
 //   tiled     none
 //   coopmat   those of MatrixCut
 //   coopmat2  those of FlexibleCut
+//   dot       none, or those of MatrixCut: by cooperative matrices
 struct Cut {
     MatmulPath path{};
-    std::array<std::uint32_t, 5> numbers{};
+    std::array<std::uint32_t, 5> numbers{};  // those that a path takes are not 0
 
     bool operator==(const Cut&) const = default;
 };
@@ -35,11 +36,13 @@ struct ProductClass {
     Format format{};      // of the weight
     std::uint8_t rows{};  // index into row_classes
     bool wide = false;    // never of grouped rows, whose tiles serve narrow and wide products
+    bool int8 = false;    // x in bytes: MatmulPath::dot
 
     auto operator<=>(const ProductClass&) const = default;
 };
 // Of rows that meet one weight; where an expert's weights have several formats, see least_served().
-ProductClass product_class(Rows of, Format format, std::uint32_t rows, std::uint32_t out_dim);
+ProductClass product_class(Rows of, Format format, std::uint32_t rows, std::uint32_t out_dim,
+                           bool int8 = false);
 std::string text(const ProductClass& c);  // "grouped q4_0, 5 to 8 rows"
 
 struct Tuning {

@@ -65,8 +65,7 @@ Context::Context(const DeviceOptions& options)
 
     for (const Tier disabled : options.disabled)
         if (tier(disabled).on) tier(disabled) = {.on = false, .note = "switched off"};
-    for (const auto& [needed, by] :
-         {std::pair(Tier::float16, Tier::coopmat), std::pair(Tier::coopmat, Tier::coopmat2)})
+    for (const auto& [needed, by] : tier_needs)
         if (!tier(needed).on && tier(by).on)
             tier(by) = {.on = false, .note = std::string(name(needed)) + " is off"};
 

@@ -82,6 +82,7 @@ inline constexpr TierFeature tier_features[] = {
      [](Features& f) -> VkBool32& { return f.v12.vulkanMemoryModel; }},
     {Tier::coopmat, "vulkanMemoryModelDeviceScope",  // once the model is on, atomics need it
      [](Features& f) -> VkBool32& { return f.v12.vulkanMemoryModelDeviceScope; }},
+    {Tier::coopmat_s8, "shaderInt8", [](Features& f) -> VkBool32& { return f.v12.shaderInt8; }},
     {Tier::coopmat2, "cooperativeMatrixFlexibleDimensions",
      [](Features& f) -> VkBool32& { return f.coopmat2.cooperativeMatrixFlexibleDimensions; }},
     {Tier::coopmat2, "cooperativeMatrixPerElementOperations",
@@ -92,6 +93,11 @@ inline constexpr VkBool32 VkPhysicalDeviceCooperativeMatrix2FeaturesNV::*tensor_
     &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixWorkgroupScope,
     &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixTensorAddressing,
     &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixBlockLoads};
+// Tiers by which others need them; none comes after one that needs it.
+inline constexpr std::pair<Tier, Tier> tier_needs[] = {{Tier::float16, Tier::coopmat},
+                                                       {Tier::dot, Tier::coopmat_s8},
+                                                       {Tier::coopmat, Tier::coopmat_s8},
+                                                       {Tier::coopmat, Tier::coopmat2}};
 // Extensions by the tier that needs them.
 inline constexpr std::pair<Tier, const char*> tier_extensions[] = {
     {Tier::coopmat, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME},

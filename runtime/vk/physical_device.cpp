@@ -184,17 +184,18 @@ TierStates tier_states(Features& features, const DeviceInfo& info, bool dot_acce
         if (!feature.of(features)) lacks(feature.tier, feature.name);
     // A CPU implementation has it to tell what its results are, not to be fast.
     if (!dot_accelerated && !info.is_cpu) lacks(Tier::dot, "acceleration of it");
-    const auto f16_to_f32 = [](const MatrixShape& s) {
-        return s.operands == "f16" && s.sums == "f32";
-    };
-    if (std::ranges::none_of(info.matrix_shapes, f16_to_f32))
-        lacks(Tier::coopmat, "matrices of f16 with f32 sums");
+    for (const auto& [tier, operands, sums] :
+         {std::tuple{Tier::coopmat, "f16", "f32"}, {Tier::coopmat_s8, "s8", "s32"}})
+        if (std::ranges::none_of(info.matrix_shapes, [&](const MatrixShape& s) {
+                return s.operands == operands && s.sums == sums;
+            }))
+            lacks(tier, std::string("matrices of ") + operands + " with " + sums + " sums");
     // Mesa 26.2's lavapipe crashes when it compiles them for subgroups of 4 or 16.
     if (info.is_cpu && info.subgroup_size != 8) lacks(Tier::coopmat, "subgroups of 8 for it");
-    if (!states.at(static_cast<std::size_t>(Tier::coopmat)).on)
-        lacks(Tier::coopmat2, name(Tier::coopmat).data());
     if (info.matrix_steps.empty())
         lacks(Tier::coopmat2, "matrices of any size of f16 with f32 sums");
+    for (const auto& [needed, by] : tier_needs)
+        if (!states.at(static_cast<std::size_t>(needed)).on) lacks(by, name(needed).data());
     return states;
 }
 

@@ -16,3 +16,12 @@ Weights8 decode(uint first, uint part) {
 }
 
 vec2 factor(uint first, uint part) { return vec2(1.0); }
+
+const uint integer_span = 16;
+const int integer_offset = 0;
+const bool has_minimum = true;
+uint integers(uint first, uint part, uint i) {
+    return word(first, 8 + part / 16 * 16 + part % 4 * 4 + i) >> (2 * (part % 16 / 4)) & 0x03030303u;
+}
+vec2 integer_scale(uint first, uint part) { return half_at(first, 40) * numbers(byte_at(first, part / 2), 0, 4, 0.0); }
+vec2 integer_minimum(uint first, uint part) { return -half_at(first, 41) * numbers(byte_at(first, part / 2), 4, 4, 0.0); }

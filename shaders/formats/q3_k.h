@@ -3,12 +3,16 @@
 // Of s, 8 bytes hold the low nibbles, 0 to 7 in the low ones, and 4 bytes the bit pairs above, four to a byte.
 const uint block_size = 256, block_units = 55, unit_words = 1, factor_span = 16;
 
-Weights8 decode(uint first, uint part) {
+uint integers(uint first, uint part, uint i) {
     uint run = part / 4, high = part % 4 * 4, low = 16 + run / 4 * 16 + high;
+    uint pairs = word(first, low + i) >> (2 * (run % 4)) & 0x03030303u;
+    return pairs | (word(first, high + i) >> run & 0x01010101u) << 2;
+}
+
+Weights8 decode(uint first, uint part) {
     Weights8 w;
     [[unroll]] for (uint i = 0; i < 4; ++i) {
-        uint pairs = word(first, low + i) >> (2 * (run % 4)) & 0x03030303u;
-        uint q = pairs | (word(first, high + i) >> run & 0x01010101u) << 2;
+        uint q = integers(first, part, i);
         w.w[2 * i] = numbers(q, 0, 8, 4.0);
         w.w[2 * i + 1] = numbers(q, 8, 8, 4.0);
     }
@@ -21,3 +25,9 @@ vec2 factor(uint first, uint part) {
     uint pair = byte_at(first, 104 + i % 4) >> (2 * (i / 4)) & 0x00030003u;
     return half_at(first, 54) * numbers(nibble | pair << 4, 0, 8, 32.0);
 }
+
+const uint integer_span = 16;
+const int integer_offset = 4;
+const bool has_minimum = false;
+vec2 integer_scale(uint first, uint part) { return factor(first, part); }
+vec2 integer_minimum(uint first, uint part) { return vec2(0.0); }

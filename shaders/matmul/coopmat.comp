@@ -1,35 +1,17 @@
 // y = x w^T by cooperative matrices (VK_KHR_cooperative_matrix): operands in halves, sums in f32.
 //
-// A workgroup computes a tile of rows x outputs, its subgroups equal parts of it. It takes 32 columns of both operands, or as
-// many for each of several slices of the columns, into shared memory at a time, the weight decoded; while these are
-// multiplied the next are read. The sums of the slices are added up in the end.
+// A workgroup computes a tile in parts (parts.glsl). It takes 32 columns of both operands, or as many for each of several
+// slices of the columns, into shared memory at a time, the weight decoded; while these are multiplied the next are read.
 #version 460
 #extension GL_GOOGLE_include_directive : require
-#extension GL_KHR_cooperative_matrix : require
-#extension GL_KHR_memory_scope_semantics : require
 #include "matmul.glsl"
+#include "parts.glsl"
 
-layout(local_size_x_id = 0) in;  // as many subgroups as there are parts of the tile, times slices
-// What one instruction multiplies, a shape that the device lists.
-layout(constant_id = 1) const uint matrix_rows = 16;
-layout(constant_id = 2) const uint matrix_columns = 16;
-layout(constant_id = 3) const uint matrix_depth = 16;
-layout(constant_id = 4) const uint tile_rows = 64;
-layout(constant_id = 5) const uint tile_columns = 64;
-layout(constant_id = 6) const uint part_rows = 32;
-layout(constant_id = 7) const uint part_columns = 32;
-layout(constant_id = 8) const uint slices = 1;
-
-const uint depth = 32;
 const uint stride = depth / 8 + 1;  // of a row in shared memory, in eights of halves; one more puts rows in different banks
-const uint parts = tile_rows / part_rows * (tile_columns / part_columns);
-const uint down = part_rows / matrix_rows, across = part_columns / matrix_columns;  // matrices in a part
 
 // Both operands of all slices, twice: what is multiplied and what comes next.
 const uint x_size = slices * tile_rows * stride, w_size = slices * tile_columns * stride;
 shared uvec4 x_tile[2 * x_size], w_tile[2 * w_size];
-const uint matrix_size = matrix_rows * matrix_columns;
-shared float joined[parts * slices * matrix_size];  // a matrix of each subgroup
 
 // What an invocation brings at a time: eights of a row of x; eights of two outputs.
 const uint x_eights = slices * tile_rows * (depth / 8), w_eights = slices * tile_columns / 2 * (depth / 8);
@@ -82,16 +64,17 @@ void keep(uint half_of) {
     }
 }
 
+float row_scale(uint row) { return uintBitsToFloat(at(scales)[first_row + row]); }
+
 void main() {
     open_tile(gl_WorkGroupID.x, tile_rows);
     uint column = p.first_column + gl_WorkGroupID.y * tile_columns;
     if (column >= p.out_dim) return;  // grouped: the last of several equal cuts
     uint part = gl_SubgroupID % parts, slice = gl_SubgroupID / parts;
-    uint my_row = part / (tile_columns / part_columns) * part_rows, my_column = part % (tile_columns / part_columns) * part_columns;
+    uint my_row = part_row(part), my_column = part_column(part);
 
-    coopmat<float, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator> sum[down * across];
-    [[unroll]] for (uint i = 0; i < down * across; ++i)
-        sum[i] = coopmat<float, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator>(0.0);
+    Sums sum[down * across];
+    [[unroll]] for (uint i = 0; i < down * across; ++i) sum[i] = Sums(0.0);
 
     fetch(0, column);
     keep(0);
@@ -119,22 +102,8 @@ void main() {
         barrier();
     }
 
-    // One matrix of every subgroup at a time, by way of shared memory: only there it is known which element is where.
     [[unroll]] for (uint i = 0; i < down * across; ++i) {
         coopMatStore(sum[i], joined, gl_SubgroupID * matrix_size, matrix_columns, gl_CooperativeMatrixLayoutRowMajor);
-        barrier();
-        for (uint e = gl_LocalInvocationIndex; e < parts * matrix_size / 2; e += gl_WorkGroupSize.x) {
-            uint of_part = e / (matrix_size / 2), pair = e % (matrix_size / 2);
-            vec2 total = vec2(0.0);
-            for (uint s = 0; s < slices; ++s) {
-                uint from = (s * parts + of_part) * matrix_size + 2 * pair;
-                total += vec2(joined[from], joined[from + 1]);
-            }
-            uint row = of_part / (tile_columns / part_columns) * part_rows + i / across * matrix_rows + pair / (matrix_columns / 2);
-            uint to = column + of_part % (tile_columns / part_columns) * part_columns + i % across * matrix_columns +
-                      pair % (matrix_columns / 2) * 2;
-            if (row < row_count) store_pair(row, to, uintBitsToFloat(at(scales)[first_row + row]) * total);
-        }
-        barrier();
+        store_joined(i, column);
     }
 }

@@ -12,21 +12,28 @@ layout(constant_id = 1) const uint matrix_rows = 16;
 layout(constant_id = 2) const uint matrix_columns = 16;
 layout(constant_id = 3) const uint matrix_depth = 16;
 
-#define Sum coopmat<float, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator>
-shared float joined[matrix_rows * matrix_columns];
+#if defined(OPERANDS_S8)
+#define Operand int8_t
+#define Term int32_t
+#else
+#define Operand float16_t
+#define Term float
+#endif
+#define Sum coopmat<Term, gl_ScopeSubgroup, matrix_rows, matrix_columns, gl_MatrixUseAccumulator>
+shared Term joined[matrix_rows * matrix_columns];
 
 void main() {
-    coopmat<float16_t, gl_ScopeSubgroup, matrix_rows, matrix_depth, gl_MatrixUseA> a =
-        coopmat<float16_t, gl_ScopeSubgroup, matrix_rows, matrix_depth, gl_MatrixUseA>(float16_t(p.factor));
-    coopmat<float16_t, gl_ScopeSubgroup, matrix_depth, matrix_columns, gl_MatrixUseB> b =
-        coopmat<float16_t, gl_ScopeSubgroup, matrix_depth, matrix_columns, gl_MatrixUseB>(float16_t(p.addend));
+    coopmat<Operand, gl_ScopeSubgroup, matrix_rows, matrix_depth, gl_MatrixUseA> a =
+        coopmat<Operand, gl_ScopeSubgroup, matrix_rows, matrix_depth, gl_MatrixUseA>(Operand(p.factor));
+    coopmat<Operand, gl_ScopeSubgroup, matrix_depth, matrix_columns, gl_MatrixUseB> b =
+        coopmat<Operand, gl_ScopeSubgroup, matrix_depth, matrix_columns, gl_MatrixUseB>(Operand(p.addend));
     Sum sum[roof_matrices];
-    [[unroll]] for (uint i = 0; i < roof_matrices; ++i) sum[i] = Sum(float(i));
+    [[unroll]] for (uint i = 0; i < roof_matrices; ++i) sum[i] = Sum(Term(i));
     for (uint round = 0; round < p.rounds; ++round)
         [[unroll]] for (uint repeat = 0; repeat < 8; ++repeat)
             [[unroll]] for (uint i = 0; i < roof_matrices; ++i) sum[i] = coopMatMulAdd(a, b, sum[i]);
     [[unroll]] for (uint i = 1; i < roof_matrices; ++i) sum[0] += sum[i];
     coopMatStore(sum[0], joined, 0, matrix_columns, gl_CooperativeMatrixLayoutRowMajor);
     barrier();
-    at(sums)[gl_GlobalInvocationID.x] = joined[gl_LocalInvocationIndex];
+    at(sums)[gl_GlobalInvocationID.x] = float(joined[gl_LocalInvocationIndex]);
 }

@@ -170,7 +170,7 @@ TEST(FlexibleMatrices, ServeManyRowsOfDevicesWithTensorLoads) {
     EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 512).path, MatmulPath::coopmat2);
     EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 17).path, MatmulPath::coopmat2);
     EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 16).path, MatmulPath::coopmat);
-    EXPECT_EQ(ops::matmul_choice(gpu, Format::q2_k, 512).path, MatmulPath::coopmat);
+    EXPECT_EQ(ops::matmul_choice(gpu, Format::iq3_s, 512).path, MatmulPath::coopmat);
     EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 512, true).path, MatmulPath::dot);
     gpu.tiers.at(static_cast<std::size_t>(Tier::coopmat2)).on = false;
     EXPECT_EQ(ops::matmul_choice(gpu, Format::q4_0, 512).path, MatmulPath::coopmat);

@@ -6,7 +6,7 @@
 #include <deque>
 #include <numeric>
 
-#include "runtime/ops/tuning.h"
+#include "runtime/ops/tiling.h"
 #include "tests/support/tensors.h"
 
 namespace assay {
@@ -145,7 +145,8 @@ void expect_products(Stream& s, const Shape& shape, const ExpertSet& set, Matmul
                s, set.weights,
                test::upload(s, up, {shape.tokens * shape.top_k, shape.intermediate, 1}), routing));
     s.wait();
-    test::expect_close(y, expected_up(set, x, chosen, shape), allowed(path, shape.hidden), what + ", up");
+    test::expect_close(y, expected_up(set, x, chosen, shape), allowed(path, shape.hidden),
+                       what + ", up");
     test::expect_close(z, expected_down(set, up, chosen, shape), allowed(path, shape.intermediate),
                        what + ", down");
 }
@@ -258,7 +259,8 @@ TEST(Experts, GoByATuning) {
     const Shape shape{20, 3, 2, 256, 512};  // 20 rows for an expert
     const ExpertSet set(s, shape, Format::q4_k, Format::q8_0, true, random);
     const ops::Cut cut{MatmulPath::skinny, {6, 3}};
-    ops::set_tuning(test::device(), {.date = "", .choices = {{{Rows::grouped, Format::q4_k, 4, false}, cut}}});
+    ops::set_tuning(test::device(),
+                    {.date = "", .choices = {{{Rows::grouped, Format::q4_k, 4, false}, cut}}});
     s.wait();
     s.clear_profile();
     expect_products(s, shape, set, MatmulPath::automatic, "tuned");
@@ -278,7 +280,8 @@ class ExpertProducts : public testing::TestWithParam<Format> {};
 TEST_P(ExpertProducts, MatchReference) {
     const std::uint32_t block = std::max(info(GetParam()).block_size, 32u);
     for (bool bound : {false, true}) {
-        if (bound && GetParam() != Format::q4_k) continue;  // the others differ in their decoders alone
+        if (bound && GetParam() != Format::q4_k)
+            continue;  // the others differ in their decoders alone
         Stream s(test::device(bound), {.guard = true});
         test::Random random(9);
         const Shape shape{20, 3, 2, block, 2 * block};
@@ -387,13 +390,14 @@ TEST(Experts, NumberOfTokensChangesNoBit) {
     }
 }
 
-// By dot products of bytes, a routed row has the bits of the dense product with its expert's
-// weight.
-TEST(Experts, DotProductsAreThoseOfEachExpertAlone) {
+// By products of bytes, a routed row has the bits of the dense product with its expert's weight.
+void expect_products_of_each_expert_alone(const ops::Cut& cut) {
     const Shape shape{9, 3, 2, 256, 96};
     for (const bool bound : {false, true}) {
-        if (!test::device(bound).has(Tier::dot))
-            GTEST_SKIP() << test::device(bound).info().tier(Tier::dot).note;
+        const auto products = ops::product_class(
+            Rows::grouped, Format::q4_k, ops::expert_rows(shape.tokens, shape.top_k, shape.experts),
+            shape.intermediate, true);
+        ops::set_tuning(test::device(bound), {.date = "", .choices = {{products, cut}}});
         Stream s(test::device(bound), {.guard = true});
         test::Random random(18);
         const ExpertSet set(s, shape, Format::q4_k, Format::q5_0, false, random);
@@ -411,7 +415,7 @@ TEST(Experts, DotProductsAreThoseOfEachExpertAlone) {
         std::deque<test::DeviceWeight> weights;
         std::vector<std::vector<float>> dense_ups, dense_downs;  // of all rows, by expert
         const auto dense = [&](const FileWeight& w, const Tensor& of) {
-            return ops::matmul(s, weights.emplace_back(s, w), of, MatmulPath::dot);
+            return ops::matmul(s, weights.emplace_back(s, w), of, cut);
         };
         for (std::uint32_t e = 0; e < shape.experts; ++e) {
             dense_ups.push_back(
@@ -430,7 +434,22 @@ TEST(Experts, DotProductsAreThoseOfEachExpertAlone) {
                       part(dense_downs[chosen[row]], row, shape.hidden))
                 << "row " << row;
         }
+        ops::set_tuning(test::device(bound), {});
     }
+}
+
+TEST(Experts, DotProductsAreThoseOfEachExpertAlone) {
+    for (const bool bound : {false, true})
+        if (!test::device(bound).has(Tier::dot))
+            GTEST_SKIP() << test::device(bound).info().tier(Tier::dot).note;
+    expect_products_of_each_expert_alone({MatmulPath::dot, {}});
+}
+
+TEST(Experts, MatricesOfBytesAreThoseOfEachExpertAlone) {
+    for (const bool bound : {false, true})
+        if (!test::device(bound).has(Tier::coopmat_s8))
+            GTEST_SKIP() << test::device(bound).info().tier(Tier::coopmat_s8).note;
+    expect_products_of_each_expert_alone({MatmulPath::dot, {8, 32, 8, 16, 1}});
 }
 
 // Where one of an expert's weights is in another format, none is multiplied by bytes.
@@ -503,8 +522,8 @@ TEST(MatmulSwiglu, MatchesReferenceOnEveryPath) {
                     s, ops::matmul_swiglu(
                            s, w13, test::upload(s, x, {shape.tokens, shape.hidden, 1}), path));
                 s.wait();
-                test::expect_close(y, expected_up(set, x, chosen, shape), allowed(path, shape.hidden),
-                                   text(shape));
+                test::expect_close(y, expected_up(set, x, chosen, shape),
+                                   allowed(path, shape.hidden), text(shape));
             }
         }
     }

@@ -121,10 +121,9 @@ TEST_P(Matmul, MatchesReferenceOnEveryPath) {
             s->wait();
             for (std::size_t i = 0; i < products.size(); ++i) {
                 const MatmulPath path = paths[i];
-                const std::string what = test::name(path) +
-                                         (s == &bound ? ", bound, " : ", ") + std::to_string(rows) +
-                                         " rows, " + std::to_string(out_dim) + " x " +
-                                         std::to_string(in_dim);
+                const std::string what = test::name(path) + (s == &bound ? ", bound, " : ", ") +
+                                         std::to_string(rows) + " rows, " +
+                                         std::to_string(out_dim) + " x " + std::to_string(in_dim);
                 test::expect_close(products[i], product, allowed(path, in_dim), what);
                 test::expect_close(sums[i], sum, allowed(path, in_dim), what + ", accumulated");
             }
@@ -162,28 +161,10 @@ TEST(MatmulRows, LargeMatrixTilesAreExact) {
         Stream s(test::device(), {.guard = true, .dispatch_seconds = 0});
         const auto [file, x, exact] = whole_numbers(rows, out_dim, in_dim);
         const test::DeviceWeight w(s, file);
-        const Weight weight = w;
-        const Tensor device_x = test::upload(s, x, {rows, in_dim, 1}), y = s.scratch(rows, out_dim);
-        const ops::Tiling t = ops::matrix_tiling(s.device().info(), Format::f16, Rows::all, cut);
-        const ops::Packed packed = ops::pack(s, MatmulPath::coopmat, device_x);
-        s.dispatch(t.kernel,
-                   {.weight = weight,
-                    .codebook = {s.device().codebooks()},
-                    .x = device_x,
-                    .packed = packed.values,
-                    .scales = packed.scales,
-                    .y = y,
-                    .tiles = {},
-                    .order = {},
-                    .slots = {},
-                    .rows = rows,
-                    .out_dim = out_dim,
-                    .in_dim = in_dim,
-                    .first_column = 0,
-                    .epilogue = shader::epilogue_store,
-                    .x_share = 1,
-                    .slot_words = 0},
-                   {.x = ops::ceil_div(rows, t.rows), .y = ops::ceil_div(out_dim, t.columns)});
+        const ops::Tiling t =
+            ops::matrix_tiling(s.device().info(), Operands::f16, Format::f16, Rows::all, cut);
+        const Tensor y = ops::matmul(s, w, test::upload(s, x, {rows, in_dim, 1}),
+                                     ops::cut_of(MatmulPath::coopmat, cut));
         const auto product = test::download(s, y);
         s.wait();
         EXPECT_EQ(product, exact) << cut.tile_rows << " x " << cut.tile_columns;
@@ -266,7 +247,8 @@ TEST(MatmulRows, NoneAreNoWork) {
     s.wait();
     s.clear_profile();
     const Tensor x = s.scratch(1, 32);
-    for (const MatmulPath path : test::matmul_paths()) EXPECT_EQ(ops::matmul(s, w, x.slice(0, 0), path).rows(), 0u);
+    for (const MatmulPath path : test::matmul_paths())
+        EXPECT_EQ(ops::matmul(s, w, x.slice(0, 0), path).rows(), 0u);
     s.wait();
     EXPECT_TRUE(s.profile().empty());
 }

@@ -27,10 +27,11 @@ DeviceInfo some_gpu() {
     gpu.max_workgroup_invocations = 1024;
     gpu.shared_memory_bytes = 48 << 10;
     gpu.matrix_shapes.push_back({16, 16, 16, "f16", "f32"});
+    gpu.matrix_shapes.push_back({16, 16, 32, "s8", "s32"});
     gpu.matrix_steps = {{16, 16, 16, 0}, {32, 32, 16, 128}, {32, 64, 16, 256}};
     gpu.most_matrix_side = 1024;
     gpu.tensor_loads = true;
-    for (const Tier tier : {Tier::coopmat, Tier::coopmat2})
+    for (const Tier tier : {Tier::dot, Tier::coopmat, Tier::coopmat_s8, Tier::coopmat2})
         gpu.tiers.at(static_cast<std::size_t>(tier)).on = true;
     return gpu;
 }
@@ -42,7 +43,10 @@ Tuning some_tuning() {
                          {MatmulPath::coopmat, {64, 64, 32, 32, 2}}},
                         {{Rows::all, Format::q8_0, 7, true},
                          {MatmulPath::coopmat2, {128, 256, 64, 256}}},
-                        {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}}},
+                        {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}},
+                        {{Rows::all, Format::q4_0, 1, true, true}, {MatmulPath::dot, {}}},
+                        {{Rows::all, Format::q4_0, 7, true, true},
+                         {MatmulPath::dot, {128, 128, 64, 64, 1}}}},
             .attention = {{{Cache::f16, 128, false}, {AttentionPath::cooperative, 16, 256}},
                           {{Cache::q8_0, 96, true}, {AttentionPath::coopmat, 32, 1024}}}};
 }
@@ -129,13 +133,16 @@ TEST(Tuning, BrokenFilesAreNamed) {
         {choice("q4_0", "4", "skinny", "[4, 4294967295]"), "skinny(4,4294967295)"},
         {choice("q4_0", "4", "coopmat", "[64, 64, 0, 32, 2]"), "coopmat(64,64,0,32,2)"},
         {choice("q4_0", "4", "coopmat", "[64, 64, 24, 32, 2]"), "coopmat(64,64,24,32,2)"},
-        {choice("q2_k", "4", "coopmat2", "[64, 128, 64, 256]"), "coopmat2(64,128,64,256)"},
+        {choice("iq3_s", "4", "coopmat2", "[64, 128, 64, 256]"), "coopmat2(64,128,64,256)"},
         {choice("q4_0", "4", "coopmat2", "[64, 128, 64]"), "3 numbers for coopmat2, 4 expected"},
         {choice("q4_0", "4", "coopmat2", "[64, 128, 64, 64]"), "coopmat2(64,128,64,64)"},
         {choice("q4_0", "4", "coopmat2", "[64, 64, 64, 256]"), "coopmat2(64,64,64,256)"},
         {choice("q4_0", "4", "coopmat2", "[64, 128, 0, 256]"), "coopmat2(64,128,0,256)"},
         {choice("q4_0", "4", "coopmat2", "[4294967264, 128, 64, 256]"), "does not fit Some GPU"},
         {choice("q4_0", "4", "direct", "[4, 3]"), "direct(4,3)"},
+        {choice("q4_0", "4", "dot", "[]"), "dot does not fit"},  // x in bytes was not asked for
+        {choice("q4_0", "4", "dot", "[4, 3]"), "2 numbers for dot, 5 expected"},
+        {choice("q4_0", "4", "dot", "[64, 64, 8, 32, 1]"), "dot(64,64,8,32,1)"},
     };
     for (const auto& [text, named] : broken) {
         const auto file = folder.write("broken", text);
@@ -150,6 +157,8 @@ TEST(Tuning, ClassesMeet) {
     EXPECT_EQ(text(product_class(Rows::grouped, Format::f16, 64, 9999)),
               "grouped f16, 33 to 64 rows");
     EXPECT_EQ(text(product_class(Rows::all, Format::f16, 257, 1)), "narrow f16, 257 rows or more");
+    EXPECT_EQ(text(product_class(Rows::all, Format::q4_0, 9, 1, true)),
+              "narrow q4_0 by int8, 9 to 16 rows");
     EXPECT_EQ(product_class(Rows::all, Format::f16, 257, 1),
               product_class(Rows::all, Format::f16, ~0u, 9));
 }
@@ -197,6 +206,21 @@ TEST(Tuning, AttentionToTryFits) {
                     << text(c);
             }
     EXPECT_EQ(text(ops::AttentionClass{Cache::f16, 128, true}), "attention f16 128, prompts");
+}
+
+TEST(Tuning, CutsToTryOfProductsOfBytesAreOfThatPath) {
+    DeviceInfo gpu = some_gpu();
+    for (const std::uint32_t rows : {1u, 16u, 512u}) {
+        const auto cuts = ops::cuts_to_try(gpu, Format::q6_k, rows, true);
+        EXPECT_EQ(cuts.front(), (Cut{MatmulPath::dot, {}}));
+        EXPECT_EQ(cuts.size() > 2, rows > 1);
+        for (const Cut& cut : cuts) {
+            EXPECT_EQ(cut.path, MatmulPath::dot);
+            EXPECT_TRUE(ops::fits(gpu, cut, rows)) << text(cut);
+        }
+    }
+    gpu.tiers.at(static_cast<std::size_t>(Tier::coopmat_s8)).on = false;
+    EXPECT_EQ(ops::cuts_to_try(gpu, Format::q6_k, 512, true).size(), 1u);
 }
 
 // A choice decides the products of its class alone, whose answers are right, and none of those that

@@ -81,6 +81,7 @@ TEST(Device, GoesWithoutADisabledTier) {
     EXPECT_FALSE(device.has(Tier::coopmat));
     EXPECT_EQ(device.info().tier(Tier::coopmat).note, "switched off");
     EXPECT_FALSE(device.has(Tier::coopmat2));
+    EXPECT_EQ(device.info().tier(Tier::coopmat_s8).note, "coopmat is off");
     options.disabled = {Tier::float16};
     Device without_halves(options);
     EXPECT_FALSE(without_halves.has(Tier::coopmat));
