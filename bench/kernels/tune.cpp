@@ -59,6 +59,12 @@ void put(ops::Tuning& tuning, const TunedClass& tuned, std::size_t trial) {
         put(tuning.attention, std::get<ops::AttentionClass>(tuned.of), tuned, trial);
 }
 
+// On which the products of a class are measured.
+ops::MatmulPath path_of(const ClassOfWork& of) {
+    const auto* product = std::get_if<ops::ProductClass>(&of);
+    return product && product->int8 ? ops::MatmulPath::dot : ops::MatmulPath::automatic;
+}
+
 class Tuner {
 public:
     Tuner(Device& device, const TuneOptions& options)
@@ -69,7 +75,7 @@ public:
         std::unique_ptr<Work> work;  // goes after the stream, which waits for what uses it
         Stream s(device_, {.profile = true});
         const Case& c = job.measured;
-        work = make_work(s, c, {}, kept_);
+        work = make_work(s, c, {.matmul = path_of(job.of)}, kept_);
         TunedClass tuned{.of = job.of,
                          .format = c.format ? info(*c.format).name : info(*c.kv).name,
                          .rows = job.rows,
@@ -98,10 +104,10 @@ private:
 
     // The usual cut, then others.
     std::vector<CutOfWork> cuts_of(Stream& s, const Job& job, const ops::ProductClass& of) const {
-        const ops::Cut usual = ops::choose_cut(s, ops::MatmulPath::automatic, of.of, of.format,
-                                               job.rows, job.measured.shape->out);
+        const ops::Cut usual =
+            ops::choose_cut(s, path_of(of), of.of, of.format, job.rows, job.measured.shape->out);
         std::vector<CutOfWork> cuts{usual};
-        for (const ops::Cut& cut : ops::cuts_to_try(device_.info(), of.format, job.rows))
+        for (const ops::Cut& cut : ops::cuts_to_try(device_.info(), of.format, job.rows, of.int8))
             if (cut.path != usual.path ||
                 constants_of(cut, of, job.rows) != constants_of(usual, of, job.rows))
                 cuts.emplace_back(cut);
@@ -186,7 +192,7 @@ private:
 };
 
 // Of a shape with rows for a class; where there are experts, with tokens that bring each so many.
-Job product_job(const Shape& shape, Format format, std::size_t row_class) {
+Job product_job(const Shape& shape, Format format, std::size_t row_class, bool int8) {
     const std::uint32_t rows = rows_of(row_class);
     std::uint32_t tokens = rows;
     if (shape.operation == Operation::experts)
@@ -194,7 +200,7 @@ Job product_job(const Shape& shape, Format format, std::size_t row_class) {
             ++tokens;
     const Rows of = shape.operation == Operation::experts ? Rows::grouped : Rows::all;
     return {{&shape, format, std::nullopt, tokens, 0},
-            ops::product_class(of, format, rows, shape.out),
+            ops::product_class(of, format, rows, shape.out, int8 && info(format).integers),
             rows};
 }
 
@@ -224,7 +230,7 @@ std::vector<Job> jobs_of(const TuneOptions& options) {
         for (const Shape& shape : options.shapes)
             if (is_product(shape.operation) && shape.in % info(format).block_size == 0)
                 for (std::size_t i = 0; i < std::size(ops::row_classes); ++i)
-                    add(product_job(shape, format, i));
+                    add(product_job(shape, format, i, options.int8));
     return jobs;
 }
 

@@ -21,6 +21,7 @@ struct TuneOptions {
     std::uint32_t most_rows = ~0u;                       // of the classes that are measured
     std::uint32_t samples = 11;                          // of each cut
     double most_seconds = 60;  // once they are over no further class is begun
+    bool int8 = false;         // products with x in bytes where the weight is of whole numbers
 };
 
 // Some of all shapes that a model, which outlives them, has: its attention, a narrow product, a

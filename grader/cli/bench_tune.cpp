@@ -87,6 +87,7 @@ void add_bench_tune_options(CLI::App& command, BenchTuneOptions& options) {
         ->check(number_from(0))
         ->capture_default_str()
         ->type_name("SECONDS");
+    add_activations_option(command, options.run.int8_activations);
     command.add_flag("--quick", options.quick,
                      "One format, few rows and few samples: a few seconds");
     command.add_flag("--forget", options.forget, "Remove what is kept of the device");
@@ -109,6 +110,7 @@ int bench_tune(const BenchTuneOptions& options) {
     bench::TuneOptions tuning =
         checkpoint ? tune_options(*checkpoint, shape) : usual_options(options, info.is_cpu);
     tuning.most_seconds = options.seconds;
+    tuning.int8 = options.run.int8_activations;
     if (options.quick) {
         tuning.formats.resize(1);
         tuning.caches.resize(1);

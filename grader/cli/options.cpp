@@ -81,11 +81,10 @@ void add_disable_option(CLI::App& command, std::vector<Tier>& disabled) {
         .add_option_function<std::vector<std::string>>(
             "--disable",
             [&disabled](const std::vector<std::string>& names) {
-                for (const std::string& name : names)
-                    disabled.push_back(*tier_from_name(name));
+                for (const std::string& name : names) disabled.push_back(*tier_from_name(name));
             },
             "Go without what the device may have, separated by commas: float16, dot, coopmat, "
-            "coopmat2 (`assay devices` lists them)")
+            "coopmat_s8, coopmat2 (`assay devices` lists them)")
         ->delimiter(',')
         ->check(one_of({tier_names.begin(), tier_names.end()}))
         ->type_name("TIERS");

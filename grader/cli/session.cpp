@@ -16,6 +16,16 @@ void say(const RunOptions& options, const std::string& line) {
     if (!options.quiet) std::fprintf(stderr, "%s\n", line.c_str());
 }
 
+void say_if_int8_changes_nothing(const RunOptions& options, const Checkpoint& checkpoint) {
+    std::string formats;
+    for (const auto& [format, bytes] : checkpoint.bytes_by_format()) {
+        if (info(format).integers) return;
+        formats += (formats.empty() ? "" : ", ") + std::string(info(format).name);
+    }
+    say(options, "--activations int8 changes nothing: " + checkpoint.path().string() + " is in " +
+                     formats + ", and only weights of whole numbers are multiplied by bytes");
+}
+
 std::vector<MemoryPlan> checked_plans(const Checkpoint& checkpoint, const EngineOptions& options,
                                       const std::vector<std::unique_ptr<Device>>& devices,
                                       bool experts_on_host) {
@@ -55,6 +65,7 @@ std::vector<Mistral> Session::load(const RunOptions& options) {
         say(options, std::string(options.devices.empty() ? "no GPU found: " : "") + "running on " +
                          info.name + ", a CPU implementation of Vulkan");
 
+    if (options.int8_activations) say_if_int8_changes_nothing(options, checkpoint_);
     tune_on_first_use(options, checkpoint_, devices_);
     Progress progress(options.quiet);
     const Stopwatch watch;

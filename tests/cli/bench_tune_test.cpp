@@ -76,6 +76,17 @@ TEST(BenchTune, IsKeptAndGoneBy) {
     for (const Json& c : cases)
         EXPECT_TRUE(c["why"].get<std::string>().starts_with("tuned")) << c["case"];
 
+    kept["choices"][0].update({{"int8", true}, {"path", "dot"}, {"numbers", {8, 32, 8, 16, 1}}});
+    std::ofstream(file) << kept;
+    if (device["tiers"]["coopmat_s8"]["on"] == true) {
+        Arguments by_bytes = kernels;
+        by_bytes.insert(by_bytes.end(), {"--path", "dot"});
+        const Ran ran = run(by_bytes);
+        EXPECT_EQ(ran.exit_code, 0) << ran.errors << ran.output;
+        const std::string ran_kernels = Json::parse(ran.output)["cases"][0]["kernels"].dump();
+        EXPECT_NE(ran_kernels.find("dot_coopmat"), ran_kernels.npos) << ran_kernels;
+    }
+
     std::ofstream(file) << "{";
     const Ran broken = run(kernels);
     EXPECT_EQ(broken.exit_code, 0) << broken.errors;

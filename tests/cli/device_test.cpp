@@ -224,6 +224,16 @@ TEST(Grade, RefusesBytesThatItMayNotMultiply) {
     EXPECT_NE(ran.errors.find("--activations int8: switched off"), std::string::npos) << ran.errors;
 }
 
+TEST(Grade, SaysIfNoProductIsByBytes) {
+    const std::string changes_nothing = "--activations int8 changes nothing";
+    for (const auto& [model, said] : {std::pair{std::string("demo"), true}, {demo_file(), false}}) {
+        const Ran ran = run_assay({"grade", "--model", model, "--instruction", "Why?", "--response",
+                                   "So.", "--rubric", "helpfulness", "--activations", "int8"});
+        EXPECT_EQ(ran.exit_code, 0) << ran.errors;
+        EXPECT_EQ(ran.errors.find(changes_nothing) != ran.errors.npos, said) << ran.errors;
+    }
+}
+
 TEST(Grade, ShowsOneItemToAPerson) {
     const TemporaryFolder folder;
     const std::string trace = folder.path() / "trace.json";
