@@ -191,6 +191,11 @@ private:
     Kept kept_;
 };
 
+ops::Products products_of(const Shape& shape, Format format, bool int8) {
+    return {shape.operation == Operation::experts ? Rows::grouped : Rows::all, format,
+            int8 && info(format).integers.has_value()};
+}
+
 // Of a shape with rows for a class; where there are experts, with tokens that bring each so many.
 Job product_job(const Shape& shape, Format format, std::size_t row_class, bool int8) {
     const std::uint32_t rows = rows_of(row_class);
@@ -198,9 +203,9 @@ Job product_job(const Shape& shape, Format format, std::size_t row_class, bool i
     if (shape.operation == Operation::experts)
         while (ops::expert_rows(tokens, shape.model->experts_used, shape.model->experts) < rows)
             ++tokens;
-    const Rows of = shape.operation == Operation::experts ? Rows::grouped : Rows::all;
+    const ops::Products of = products_of(shape, format, int8);
     return {{&shape, format, std::nullopt, tokens, 0},
-            ops::product_class(of, format, rows, shape.out, int8 && info(format).integers),
+            ops::product_class(of.of, format, rows, shape.out, of.int8),
             rows};
 }
 
@@ -277,9 +282,25 @@ TuneReport tune(Device& device, const TuneOptions& options, const TuneListener& 
     return report;
 }
 
-void adopt(const TuneReport& report, const std::string& date, ops::Tuning& tuning) {
+TuneOptions untried(TuneOptions options, const ops::Tuning& tuning) {
+    std::erase_if(options.formats, [&](Format format) {
+        return std::ranges::all_of(options.shapes, [&](const Shape& shape) {
+            return !is_product(shape.operation) ||
+                   tuning.tried.contains(products_of(shape, format, options.int8));
+        });
+    });
+    return options;
+}
+
+void adopt(const TuneReport& report, const TuneOptions& options, const std::string& date,
+           ops::Tuning& tuning) {
     tuning.date = date;
     for (const TunedClass& tuned : report.classes) put(tuning, tuned, tuned.best);
+    if (options.most_rows != ~0u) return;  // a part of them
+    for (const Shape& shape : options.shapes)
+        if (is_product(shape.operation))
+            for (const Format format : options.formats)
+                tuning.tried.insert(products_of(shape, format, options.int8));
 }
 
 }  // namespace assay::bench

@@ -69,8 +69,12 @@ struct TuneListener {
 // The device's own tuning is as before in the end. Throws an Error if it has no timestamps.
 TuneReport tune(Device& device, const TuneOptions& options, const TuneListener& listener);
 
-// Puts what was found in the place of what was known of the same classes.
-void adopt(const TuneReport& report, const std::string& date, ops::Tuning& tuning);
+// Of the options those whose products have not all been tried: no formats if there are none.
+TuneOptions untried(TuneOptions options, const ops::Tuning& tuning);
+
+// Puts what was found with these options in the place of what was known of the same classes.
+void adopt(const TuneReport& report, const TuneOptions& options, const std::string& date,
+           ops::Tuning& tuning);
 
 constexpr int tune_schema_version = 1;  // of the JSON, see docs/bench.md
 nlohmann::ordered_json to_json(const TuneReport& report);

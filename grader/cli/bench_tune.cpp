@@ -134,7 +134,7 @@ int bench_tune(const BenchTuneOptions& options) {
                  if (table) print(bench::table_row(tuned));
              }});
     progress.clear();
-    store_tuning(device, report);
+    store_tuning(device, tuning, report);
     nlohmann::ordered_json document{{"schema", bench::tune_schema_version},
                                     {"version", ASSAY_VERSION},
                                     {"date", utc_now()},

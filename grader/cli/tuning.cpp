@@ -14,6 +14,13 @@ namespace {
 
 void warn(const std::string& line) { std::fprintf(stderr, "assay: %s\n", line.c_str()); }
 
+std::string names_of(const std::vector<Format>& formats) {
+    std::string names;
+    for (const Format format : formats)
+        names += (names.empty() ? "" : ", ") + std::string(info(format).name);
+    return names;
+}
+
 }  // namespace
 
 std::filesystem::path tuning_file(const Device& device) {
@@ -31,7 +38,8 @@ void use_stored_tuning(Device& device) {
     }
 }
 
-ops::Tuning store_tuning(const Device& device, const bench::TuneReport& report) {
+ops::Tuning store_tuning(const Device& device, const bench::TuneOptions& options,
+                         const bench::TuneReport& report) {
     const auto file = tuning_file(device);
     ops::Tuning tuning;
     try {
@@ -39,7 +47,7 @@ ops::Tuning store_tuning(const Device& device, const bench::TuneReport& report) 
     } catch (const Error&) {
         // There is none, or none that can be used.
     }
-    bench::adopt(report, utc_now(), tuning);
+    bench::adopt(report, options, utc_now(), tuning);
     ops::write_tuning(tuning, device.info(), file);
     return tuning;
 }
@@ -74,27 +82,32 @@ bench::TuneOptions tune_options(const Checkpoint& checkpoint, const bench::Model
 void tune_on_first_use(const RunOptions& options, const Checkpoint& checkpoint,
                        const std::vector<std::unique_ptr<Device>>& devices) {
     if (!options.tuned || !options.keep_pipelines || options.batch_invariant) return;
+    const bench::ModelShape shape = shape_of(checkpoint.config());
     for (const auto& device : devices) {
-        std::error_code error;
-        if (device->info().is_cpu || std::filesystem::exists(tuning_file(*device), error)) continue;
-        warn(device->info().name +
-             " is used for the first time: measuring how it multiplies matrices fastest, a minute "
-             "(--no-tune: not now)");
+        bench::TuneOptions tuning = tune_options(checkpoint, shape);
+        tuning.int8 = options.int8_activations;
+        tuning = bench::untried(std::move(tuning), ops::tuning(*device));
+        if (device->info().is_cpu || tuning.formats.empty()) continue;
+        warn(device->info().name + ": measuring how it multiplies matrices in " +
+             names_of(tuning.formats) + " fastest, once, a minute (--no-tune: not now)");
+        bench::TuneReport report;
         try {
             // Of its own, so that what is tried is not among the pipelines that are kept.
             Device trial(
                 {.select = std::to_string(device->info().index), .disabled = options.disabled});
-            const bench::ModelShape shape = shape_of(checkpoint.config());
             Progress progress(options.quiet);
-            const auto report = bench::tune(
-                trial, tune_options(checkpoint, shape),
+            report = bench::tune(
+                trial, tuning,
                 {.on_class = [&](const std::string& what,
                                  double share) { progress.update(share, "tuning " + what); },
                  .on_result = [](const bench::TunedClass&) {}});
-            progress.clear();
-            ops::set_tuning(*device, store_tuning(trial, report));
         } catch (const Error& failed) {
-            warn("not tuned: " + std::string(failed.what()));
+            warn("not tuned: " + std::string(failed.what()) + " (assay bench tune tries again)");
+        }
+        try {
+            ops::set_tuning(*device, store_tuning(*device, tuning, report));
+        } catch (const Error& failed) {
+            warn(failed.what());
         }
     }
 }

@@ -19,14 +19,15 @@ void use_stored_tuning(Device& device);
 
 // What is kept with what was found now in place of what was known of the same products.
 // Throws an Error if it cannot be written.
-ops::Tuning store_tuning(const Device& device, const bench::TuneReport& report);
+ops::Tuning store_tuning(const Device& device, const bench::TuneOptions& options,
+                         const bench::TuneReport& report);
 
 // The products of a model: their shapes, of `shape`, which outlives the options, and formats.
 bench::ModelShape shape_of(const Config& config);
 bench::TuneOptions tune_options(const Checkpoint& checkpoint, const bench::ModelShape& shape);
 
-// Measures the products of the model on every GPU of which nothing is kept, which takes a minute
-// each, unless the options forbid it or go by no measurements. Says so on standard error.
+// Measures the products of the model on every GPU where their formats were never tried, which takes
+// a minute each, unless the options forbid it or go by no measurements. Says so on standard error.
 void tune_on_first_use(const RunOptions& options, const Checkpoint& checkpoint,
                        const std::vector<std::unique_ptr<Device>>& devices);
 

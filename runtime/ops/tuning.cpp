@@ -56,19 +56,24 @@ Json to_json(const ProductClass& c, const Cut& cut) {
             {"numbers", numbers_of(cut)}};
 }
 
-std::pair<ProductClass, Cut> choice_from(const Json& json) {
+Products products_from(const Json& json) {
     const auto format = format_from_name(json.at("format").get<std::string>());
     if (!format) throw Error("\"" + json.at("format").get<std::string>() + "\" is unknown");
+    return {static_cast<Rows>(index_in(rows_names, json.at("of").get<std::string>())), *format,
+            json.value("int8", false)};
+}
+
+std::pair<ProductClass, Cut> choice_from(const Json& json) {
+    const Products of = products_from(json);
     const auto most_rows = json.at("most_rows").get<std::uint32_t>();
     const auto rows = std::ranges::find(row_classes, most_rows);
     if (rows == std::end(row_classes))
         throw Error("no class has at most " + std::to_string(most_rows) + " rows");
-    const ProductClass c{
-        .of = static_cast<Rows>(index_in(rows_names, json.at("of").get<std::string>())),
-        .format = *format,
-        .rows = static_cast<std::uint8_t>(rows - std::begin(row_classes)),
-        .wide = json.at("wide").get<bool>(),
-        .int8 = json.value("int8", false)};
+    const ProductClass c{.of = of.of,
+                         .format = of.format,
+                         .rows = static_cast<std::uint8_t>(rows - std::begin(row_classes)),
+                         .wide = json.at("wide").get<bool>(),
+                         .int8 = of.int8};
     Cut cut{.path = static_cast<MatmulPath>(
                 index_in(matmul_path_names, json.at("path").get<std::string>()))};
     const auto numbers = json.at("numbers").get<std::vector<std::uint32_t>>();
@@ -174,6 +179,8 @@ Tuning read_tuning(const DeviceInfo& device, const std::filesystem::path& file) 
             if (!fits(device, cut, c)) throw Error(text(cut) + " does not fit " + device.name);
             tuning.attention.insert_or_assign(c, cut);
         }
+        for (const Json& products : json.value("tried", Json::array()))
+            tuning.tried.insert(products_from(products));
         return tuning;
     } catch (const std::exception& error) {
         throw Error(file.string() + ": " + error.what());
@@ -182,10 +189,15 @@ Tuning read_tuning(const DeviceInfo& device, const std::filesystem::path& file) 
 
 void write_tuning(const Tuning& tuning, const DeviceInfo& device,
                   const std::filesystem::path& file) {
-    Json json{{"schema", schema},    {"device", device.name},    {"driver", device.driver},
-              {"date", tuning.date}, {"choices", Json::array()}, {"attention", Json::array()}};
+    Json json{{"schema", schema},      {"device", device.name},    {"driver", device.driver},
+              {"date", tuning.date},   {"choices", Json::array()}, {"attention", Json::array()},
+              {"tried", Json::array()}};
     for (const auto& [c, cut] : tuning.choices) json["choices"].push_back(to_json(c, cut));
     for (const auto& [c, cut] : tuning.attention) json["attention"].push_back(to_json(c, cut));
+    for (const auto& [of, format, int8] : tuning.tried)
+        json["tried"].push_back({{"of", rows_names[static_cast<std::size_t>(of)]},
+                                 {"format", info(format).name},
+                                 {"int8", int8}});
     // Written beside its place and renamed, so that no reader meets half a file.
     std::filesystem::path whole = file;
     whole += ".new";

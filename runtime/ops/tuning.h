@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
 #include "runtime/ops/attention_cut.h"
@@ -45,11 +46,22 @@ ProductClass product_class(Rows of, Format format, std::uint32_t rows, std::uint
                            bool int8 = false);
 std::string text(const ProductClass& c);  // "grouped q4_0, 5 to 8 rows"
 
+// All products of weights in a format.
+struct Products {
+    Rows of{};
+    Format format{};
+    bool int8 = false;  // of x in bytes
+
+    auto operator<=>(const Products&) const = default;
+};
+
 struct Tuning {
     std::string date;  // of the measurements, UTC; empty: none were made
     // Where the usual cut is not the best.
     std::map<ProductClass, Cut> choices;
     std::map<AttentionClass, AttentionCut> attention{};
+    // Products that were measured, or were to be and could not.
+    std::set<Products> tried{};
 
     std::size_t size() const { return choices.size() + attention.size(); }
     bool operator==(const Tuning&) const = default;

@@ -37,18 +37,18 @@ DeviceInfo some_gpu() {
 }
 
 Tuning some_tuning() {
-    return {.date = "2024-05-01T12:00:00Z",
-            .choices = {{{Rows::all, Format::q4_0, 1, true}, {MatmulPath::skinny, {4, 32}}},
-                        {{Rows::grouped, Format::q4_k, 7, false},
-                         {MatmulPath::coopmat, {64, 64, 32, 32, 2}}},
-                        {{Rows::all, Format::q8_0, 7, true},
-                         {MatmulPath::coopmat2, {128, 256, 64, 256}}},
-                        {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}},
-                        {{Rows::all, Format::q4_0, 1, true, true}, {MatmulPath::dot, {}}},
-                        {{Rows::all, Format::q4_0, 7, true, true},
-                         {MatmulPath::dot, {128, 128, 64, 64, 1}}}},
-            .attention = {{{Cache::f16, 128, false}, {AttentionPath::cooperative, 16, 256}},
-                          {{Cache::q8_0, 96, true}, {AttentionPath::coopmat, 32, 1024}}}};
+    return {
+        .date = "2024-05-01T12:00:00Z",
+        .choices =
+            {{{Rows::all, Format::q4_0, 1, true}, {MatmulPath::skinny, {4, 32}}},
+             {{Rows::grouped, Format::q4_k, 7, false}, {MatmulPath::coopmat, {64, 64, 32, 32, 2}}},
+             {{Rows::all, Format::q8_0, 7, true}, {MatmulPath::coopmat2, {128, 256, 64, 256}}},
+             {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}},
+             {{Rows::all, Format::q4_0, 1, true, true}, {MatmulPath::dot, {}}},
+             {{Rows::all, Format::q4_0, 7, true, true}, {MatmulPath::dot, {128, 128, 64, 64, 1}}}},
+        .attention = {{{Cache::f16, 128, false}, {AttentionPath::cooperative, 16, 256}},
+                      {{Cache::q8_0, 96, true}, {AttentionPath::coopmat, 32, 1024}}},
+        .tried = {{Rows::all, Format::q4_0}, {Rows::grouped, Format::q4_k, true}}};
 }
 
 // The test's device goes by a tuning of one choice.
@@ -119,6 +119,10 @@ TEST(Tuning, BrokenFilesAreNamed) {
         {attention("f16", "coopmat", R"("width": 24, "split_keys": 512)"), "coopmat(24,512)"},
         {attention("f16", "coopmat", R"("width": 128, "split_keys": 512)"), "coopmat(128,512)"},
         {attention("f32", "coopmat", R"("width": 64, "split_keys": 512)"), "coopmat(64,512)"},
+        {R"({"schema": 1, "date": "", "choices": [], "tried": [{"of": "all", "format": "q9"}]})",
+         "q9"},
+        {R"({"schema": 1, "date": "", "choices": [], "tried": [{"of": "some", "format": "f16"}]})",
+         "some"},
         {"", "parse error"},
         {whole("").substr(0, 20), "parse error"},
         {R"({"schema": 2, "date": "", "choices": []})", "schema 2, 1 expected"},
