@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include "grader/cli/bench_support.h"
 #include "grader/cli/terminal.h"
