@@ -33,9 +33,9 @@ struct DeviceInfo {
     std::vector<std::string> missing;  // required features it lacks; empty if Assay can use it
     TierStates tiers;
     std::vector<MatrixShape> matrix_shapes;  // of cooperative matrices
-    std::vector<MatrixSteps> matrix_steps;   // of those of Tier::coopmat2
-    std::uint32_t most_matrix_side = 0;      // of these
-    bool tensor_loads = false;  // these may be of a workgroup and read through tensor layouts
+    std::vector<MatrixSteps> matrix_steps;   // sizes of those of Tier::coopmat2
+    std::uint32_t most_matrix_side = 0;      // rows, columns or terms of one of Tier::coopmat2
+    bool tensor_loads = false;  // Tier::coopmat2 may be of a workgroup, read through tensor layouts
 
     const TierState& tier(Tier t) const { return tiers.at(static_cast<std::size_t>(t)); }
 };

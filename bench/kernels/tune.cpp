@@ -294,7 +294,7 @@ TuneOptions untried(TuneOptions options, const ops::Tuning& tuning) {
 
 void adopt(const TuneReport& report, const TuneOptions& options, const std::string& date,
            ops::Tuning& tuning) {
-    tuning.date = date;
+    if (!report.classes.empty()) tuning.date = date;
     for (const TunedClass& tuned : report.classes) put(tuning, tuned, tuned.best);
     if (options.most_rows != ~0u) return;  // a part of them
     for (const Shape& shape : options.shapes)

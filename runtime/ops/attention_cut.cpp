@@ -59,7 +59,8 @@ constexpr AttentionCut cuts[] = {
     {AttentionPath::direct, 0, 512},       {AttentionPath::direct, 0, 1024},
 };
 
-// Prompts have rows enough not to split keys further; one token has few rows in a tile.
+// Of a cut that fits. Prompts have rows enough not to split keys further; one token has few rows in
+// a tile.
 bool may_pay(const DeviceInfo& device, const AttentionCut& cut, const AttentionClass& c) {
     if (device.is_cpu || cut.path == AttentionPath::direct)
         return device.is_cpu && cut.path == AttentionPath::direct;
@@ -141,7 +142,7 @@ AttentionCut choose_cut(const Stream& s, AttentionPath asked, const AttentionCla
 std::vector<AttentionCut> cuts_to_try(const DeviceInfo& device, const AttentionClass& c) {
     std::vector<AttentionCut> some;
     std::ranges::copy_if(cuts, std::back_inserter(some), [&](const AttentionCut& cut) {
-        return may_pay(device, cut, c) && fits(device, cut, c);
+        return fits(device, cut, c) && may_pay(device, cut, c);
     });
     return some;
 }

@@ -28,17 +28,24 @@ struct OperandsInfo {
     std::string_view operands, sums;  // as in MatrixShape
     std::uint32_t row_bytes;          // of 32 columns of an operand in shared memory
     std::uint32_t x_bytes, w_bytes;   // of scales and the like, at most, for such a row
+    std::uint32_t most_sums;          // of an invocation; scales are matrices as well
 };
-constexpr OperandsInfo table[] = {{"f16", "f32", (32 + 8) * 2, 0, 0},
-                                  {"s8", "s32", 32 + 16, 12, 16}};
+constexpr OperandsInfo operands_table[] = {{"f16", "f32", (32 + 8) * 2, 0, 0, 128},
+                                           {"s8", "s32", 32 + 16, 12, 16, 64}};
 
-const OperandsInfo& info(Operands operands) { return table[static_cast<std::size_t>(operands)]; }
+const OperandsInfo& info(Operands operands) {
+    return operands_table[static_cast<std::size_t>(operands)];
+}
 
-// The kernels take 32 of a dimension at a time, and eights of an operand.
-bool serves_kernels(const MatrixShape& shape, const OperandsInfo& of) {
-    return shape.operands == of.operands && shape.sums == of.sums && 32 % shape.rows == 0 &&
-           32 % shape.columns == 0 && shape.columns % 8 == 0 && 32 % shape.depth == 0 &&
-           shape.depth % 8 == 0;
+// The kernels take 32 of a dimension at a time, eights of an operand, and matrices of f32 as large
+// as the sums.
+bool serves_kernels(const DeviceInfo& device, const MatrixShape& shape, const OperandsInfo& of) {
+    const bool scales = std::ranges::any_of(device.matrix_shapes, [&](const MatrixShape& other) {
+        return other.sums == "f32" && other.rows == shape.rows && other.columns == shape.columns;
+    });
+    return scales && shape.operands == of.operands && shape.sums == of.sums &&
+           32 % shape.rows == 0 && 32 % shape.columns == 0 && shape.columns % 8 == 0 &&
+           32 % shape.depth == 0 && shape.depth % 8 == 0;
 }
 
 }  // namespace
@@ -47,8 +54,9 @@ const MatrixShape& matrix_shape(const DeviceInfo& device, Operands operands) {
     const OperandsInfo& of = info(operands);
     const MatrixShape* best = nullptr;
     for (const MatrixShape& shape : device.matrix_shapes)
-        if (serves_kernels(shape, of) && (!best || shape.rows * shape.columns * shape.depth >
-                                                       best->rows * best->columns * best->depth))
+        if (serves_kernels(device, shape, of) &&
+            (!best ||
+             shape.rows * shape.columns * shape.depth > best->rows * best->columns * best->depth))
             best = &shape;
     if (!best)
         throw Error(device.name + ": no cooperative matrices of " + std::string(of.operands) +
@@ -63,9 +71,9 @@ bool fits(const DeviceInfo& device, Operands operands, const MatrixCut& cut) {
         return false;
     const MatrixShape& matrix = matrix_shape(device, operands);
     // A CPU implementation unrolls all of a part, which takes it seconds to compile.
-    const std::uint32_t most_sums = device.is_cpu ? 32 : 128;  // of an invocation
-    const std::uint32_t subgroups = cut.parts() * slices;
     const OperandsInfo& of = info(operands);
+    const std::uint32_t most_sums = device.is_cpu ? 32 : of.most_sums;
+    const std::uint32_t subgroups = cut.parts() * slices;
     const std::uint32_t shared =
         2 * slices *
             (tile_rows * (of.row_bytes + of.x_bytes) + tile_columns * (of.row_bytes + of.w_bytes)) +

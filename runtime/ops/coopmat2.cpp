@@ -41,6 +41,7 @@ bool fits(const DeviceInfo& device, const FlexibleCut& cut) {
     if (std::min({tile_rows, pairs, depth}) == 0 || std::max({tile_rows, pairs, depth}) > most ||
         tile_columns % 2 != 0 || workgroup > device.max_workgroup_invocations)
         return false;
+    if (workgroup && !device.tensor_loads) return false;  // the scope is enabled with them
     const std::uint32_t invocations = workgroup ? workgroup : device.subgroup_size;
     constexpr std::uint32_t most_sums = 128;  // of an invocation
     return tile_rows * tile_columns <= most_sums * invocations &&

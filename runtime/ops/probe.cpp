@@ -50,11 +50,11 @@ struct ExactProduct {
 };
 constexpr std::uint32_t probed_outputs = 72;
 template <MatmulPath path>
-Cut usual(const Stream& s, std::uint32_t rows) {
+Cut chosen(const Stream& s, std::uint32_t rows) {
     return choose_cut(s, path, Rows::all, Format::f16, rows, probed_outputs);
 }
-constexpr ExactProduct by_matrices{usual<MatmulPath::coopmat>, Format::f16, weight_as_halves, 0};
-constexpr ExactProduct by_flexible_matrices{usual<MatmulPath::coopmat2>, Format::f16,
+constexpr ExactProduct by_matrices{chosen<MatmulPath::coopmat>, Format::f16, weight_as_halves, 0};
+constexpr ExactProduct by_flexible_matrices{chosen<MatmulPath::coopmat2>, Format::f16,
                                             weight_as_halves, 0};
 // 1, the scale of x, is 127 / 127, which devices round as they like.
 constexpr double scale_tolerance = 0.25;

@@ -22,7 +22,7 @@ namespace assay::ops {
 //   dot       none, or those of MatrixCut: by cooperative matrices
 struct Cut {
     MatmulPath path{};
-    std::array<std::uint32_t, 5> numbers{};  // those that a path takes are not 0
+    std::array<std::uint32_t, 5> numbers{};
 
     bool operator==(const Cut&) const = default;
 };

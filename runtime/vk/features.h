@@ -93,7 +93,7 @@ inline constexpr VkBool32 VkPhysicalDeviceCooperativeMatrix2FeaturesNV::*tensor_
     &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixWorkgroupScope,
     &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixTensorAddressing,
     &VkPhysicalDeviceCooperativeMatrix2FeaturesNV::cooperativeMatrixBlockLoads};
-// Tiers by which others need them; none comes after one that needs it.
+// A tier and one that needs it. What the first of a pair needs itself stands in a pair before.
 inline constexpr std::pair<Tier, Tier> tier_needs[] = {{Tier::float16, Tier::coopmat},
                                                        {Tier::dot, Tier::coopmat_s8},
                                                        {Tier::coopmat, Tier::coopmat_s8},

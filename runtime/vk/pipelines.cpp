@@ -6,6 +6,7 @@
 #include <exception>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 #include "runtime/error.h"
 #include "runtime/vk/check.h"
@@ -134,10 +135,14 @@ Pipelines::Pipelines(Context& context)
     check(vkCreatePipelineLayout(context.device(), &layout, nullptr, &layout_));
 
     expected_ = read_expected();
-    // While the first is waited for, processors that would compute are free to build more.
+    // Several, since a first step waits for nearly all of them.
     const std::size_t most = std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
-    for (std::size_t i = 0; i < std::min(most, expected_.size()); ++i)
-        builders_.emplace_back([this](const std::stop_token& stop) { build_expected(stop); });
+    try {
+        for (std::size_t i = 0; i < std::min(most, expected_.size()); ++i)
+            builders_.emplace_back([this](const std::stop_token& stop) { build_expected(stop); });
+    } catch (const std::system_error&) {
+        // There are no threads to be had: each is built when it is used.
+    }
 }
 
 Pipelines::~Pipelines() {
@@ -192,7 +197,7 @@ void Pipelines::build_expected(const std::stop_token& stop) {
         const Key& key = expected_[next_expected_++];
         try {
             built(key, entries_[key], lock);
-        } catch (const Error&) {
+        } catch (...) {
             // Whoever uses it is told.
         }
     }

@@ -69,6 +69,7 @@ void keep(uint first_key) {
         uint eight = i * gl_WorkGroupSize.x + gl_LocalInvocationIndex, row = eight / head_eights;
         if (eight < tile_eights) {
             uint to = row * head_stride + eight % head_eights;
+            // By the place in the tile as by that in the part: rows of both differ by whole blocks of 16.
             tiles[to] = raw_halves(next_keys[i], eight);
             uvec4 value = raw_halves(next_values[i], eight);
             bool finite = !any_not_finite(value);

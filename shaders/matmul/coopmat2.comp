@@ -130,7 +130,8 @@ void main() {
     } else if (p.epilogue == epilogue_add) {
         coopMatPerElementNV(even_sum, even_sum, added, 0u);
         coopMatPerElementNV(odd_sum, odd_sum, added, 1u);
-        barrier();  // nothing is stored before all is read
+        // Nothing is stored before all is read.
+        controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer, gl_SemanticsAcquireRelease);
     }
     coopMatPerElementNV(even_sum, even_sum, stored, 0u);
     if (!gated) coopMatPerElementNV(odd_sum, odd_sum, stored, 1u);

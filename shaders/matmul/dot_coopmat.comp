@@ -17,7 +17,8 @@ const uint w_terms = both_spans ? 1 : terms;
 const uint term_eights = both_spans ? 2 : matrix_depth / 8;  // from a term of x to the next
 const uint stride = 6;  // of a row in shared memory, in eights of bytes: 32 bytes and 16 more, which put rows in different banks
 
-// Both operands of all slices, twice: what is multiplied and what comes next. Scales and minima by slice and span.
+// Both operands of all slices, twice: what is multiplied and what comes next. Scales and minima by slice and span. Matrices are
+// loaded at addresses that are multiples of 16: each of these arrays is as many bytes long.
 const uint x_size = slices * tile_rows, w_size = slices * tile_columns;
 shared uvec2 x_tile[2 * x_size * stride], w_tile[2 * w_size * stride];
 shared float x_scales[2 * x_size], w_scales[2 * w_size * spans];

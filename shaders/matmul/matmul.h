@@ -13,7 +13,7 @@ struct MatmulParams {
     In(uint) weight;       // (out_dim, in_dim) in panels; grouped: one after another in slots
     In(uint) codebook;     // of codebooks.h, for formats that have one
     In(vec4) x;            // (rows, in_dim)
-    In(uvec4) packed;      // coopmat and dot only, in place of x, as the following: x as halve.comp or quantise.comp leaves it
+    In(uvec4) packed;      // by matrices and dot only, in place of x, as the following: x as halve.comp or quantise.comp leaves it
     In(uint) scales;       // their scales
     InOut(float) y;        // (rows, out_dim), or half as wide (swiglu)
     In(ExpertTile) tiles;  // grouped only, as the following: see experts.h
@@ -28,7 +28,7 @@ struct MatmulParams {
     uint slot_words;       // grouped: from a slot to the next
 };
 
-// x for coopmat, in halves: x_i = halves_i * scale, a power of two that brings the greatest of a row to
+// x for coopmat and coopmat2, in halves: x_i = halves_i * scale, a power of two that brings the greatest of a row to
 // 2^14 and above, so that nothing overflows and what a half cannot hold is 2^-39 of the greatest.
 struct HalveParams {
     In(float) x;        // (rows / x_share, dim)

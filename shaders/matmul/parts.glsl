@@ -1,5 +1,5 @@
-// A workgroup that computes a tile of rows x outputs by cooperative matrices (VK_KHR_cooperative_matrix). The tile is cut
-// into equal parts, one a subgroup, or one for a subgroup of each of several slices of the columns, which are then added up.
+// A workgroup that computes a tile of rows x outputs by cooperative matrices (VK_KHR_cooperative_matrix). The tile is cut into
+// equal parts and the terms of its sums into slices; each subgroup computes one slice of one part, and the slices are added up.
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 

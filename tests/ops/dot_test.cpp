@@ -234,7 +234,7 @@ TEST_F(DotMatrixRows, MoreTermsInAnInstructionAreTheSame) {
     for (const Format format : {Format::q4_k, Format::q6_k})
         for (const std::uint32_t depth : {16u, 32u}) {
             DeviceInfo other = unwatched.info();
-            other.matrix_shapes = {{8, 8, depth, "s8", "s32"}};
+            other.matrix_shapes = {{8, 8, depth, "s8", "s32"}, {8, 8, 8, "f16", "f32"}};
             const ops::Tiling t =
                 ops::matrix_tiling(other, Operands::s8, format, Rows::all, small_cut);
             const auto file = test::random_weight(format, out_dim, in_dim, random);

@@ -209,6 +209,10 @@ TEST(Tuning, AttentionToTryFits) {
                           cache != Cache::f32 && head_dim != 20)
                     << text(c);
             }
+    DeviceInfo without = gpu;
+    without.matrix_shapes.clear();
+    without.tiers = {};
+    EXPECT_FALSE(ops::cuts_to_try(without, {Cache::f16, 128, false}).empty());
     EXPECT_EQ(text(ops::AttentionClass{Cache::f16, 128, true}), "attention f16 128, prompts");
 }
 
