@@ -197,8 +197,11 @@ TEST(Reports, ShowRegistersWhereTheDriverTells) {
 
 TEST(Reports, SayWhatIsKnownOfTiers) {
     Report made = report();
-    made.device.tiers[0].on = true;
-    made.device.tiers[3].note = "the device lacks it";
+    const auto tier = [&](Tier t) -> TierState& {
+        return made.device.tiers.at(static_cast<std::size_t>(t));
+    };
+    tier(Tier::float16).on = true;
+    tier(Tier::coopmat2).note = "the device lacks it";
     EXPECT_NE(heading(made).find("coopmat2 (the device lacks it)"), std::string::npos);
     const auto device = to_json(made)["device"];
     EXPECT_TRUE(device["tiers"]["float16"].get<bool>());

@@ -45,7 +45,7 @@ Tuning some_tuning() {
              {{Rows::all, Format::q8_0, 7, true}, {MatmulPath::coopmat2, {128, 256, 64, 256}}},
              {{Rows::all, Format::f32, 7, false}, {MatmulPath::tiled, {}}},
              {{Rows::all, Format::q4_0, 1, true, true}, {MatmulPath::dot, {}}},
-             {{Rows::all, Format::q4_0, 7, true, true}, {MatmulPath::dot, {128, 128, 64, 64, 1}}}},
+             {{Rows::all, Format::q4_0, 7, true, true}, {MatmulPath::dot, {128, 128, 32, 64, 1}}}},
         .attention = {{{Cache::f16, 128, false}, {AttentionPath::cooperative, 16, 256}},
                       {{Cache::q8_0, 96, true}, {AttentionPath::coopmat, 32, 1024}}},
         .tried = {{Rows::all, Format::q4_0}, {Rows::grouped, Format::q4_k, true}}};
