@@ -23,8 +23,8 @@ function(compile_kernel build shader name defines)
     endif()
     add_custom_command(OUTPUT ${spv}
         COMMAND ${GLSLANG} -V --target-env vulkan1.3 --quiet ${defines} -I${CMAKE_CURRENT_BINARY_DIR} -I${CMAKE_CURRENT_SOURCE_DIR}
-                --depfile ${spv}.d -o ${spv}.unoptimised ${CMAKE_CURRENT_SOURCE_DIR}/${shader}.comp
-        COMMAND ${SPIRV_OPT} --target-env=vulkan1.3 -O ${spv}.unoptimised -o ${spv}
+                --depfile ${spv}.d -o ${spv} ${CMAKE_CURRENT_SOURCE_DIR}/${shader}.comp
+        COMMAND ${SPIRV_OPT} --target-env=vulkan1.3 -O ${spv} -o ${spv}
         COMMAND ${SPIRV_VAL} --target-env vulkan1.3 --scalar-block-layout ${spv}
         DEPENDS ${shader}.comp ${bindings} DEPFILE ${spv}.d COMMENT "Compiling ${build}/${name}" VERBATIM)
     set_property(GLOBAL APPEND PROPERTY KERNEL_BINARIES ${spv})
