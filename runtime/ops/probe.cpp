@@ -1,6 +1,7 @@
 #include "runtime/ops/probe.h"
 
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include "runtime/buffer.h"
@@ -22,30 +23,63 @@ Tensor upload_words(Stream& s, const std::vector<T>& values, std::array<std::uin
     return tensor;
 }
 
-std::vector<std::uint16_t> weight_as_halves(std::uint32_t count) {
-    std::vector<std::uint16_t> halves;
-    for (std::uint32_t i = 0; i < count; ++i)
-        halves.push_back(float_to_half(static_cast<float>(element(i))));
-    return halves;
+// A weight of whole numbers, and the same as a file has it.
+struct WholeNumbers {
+    std::vector<int> numbers;
+    std::vector<std::uint16_t> units;
+};
+
+WholeNumbers in_halves(std::uint32_t count) {
+    WholeNumbers weight;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        weight.numbers.push_back(element(i));
+        weight.units.push_back(float_to_half(static_cast<float>(element(i))));
+    }
+    return weight;
 }
 
 // In blocks of Q8_0, all with scale 1.
-std::vector<std::uint16_t> weight_as_bytes(std::uint32_t count) {
-    std::vector<std::uint16_t> units;
+WholeNumbers in_bytes(std::uint32_t count) {
+    WholeNumbers weight;
     for (std::uint32_t i = 0; i < count; i += 2) {
-        if (i % 32 == 0) units.push_back(float_to_half(1));
-        units.push_back(
-            static_cast<std::uint16_t>((element(i) & 0xff) | (element(i + 1) & 0xff) << 8));
+        if (i % 32 == 0) weight.units.push_back(float_to_half(1));
+        const int low = element(i), high = element(i + 1);
+        weight.numbers.insert(weight.numbers.end(), {low, high});
+        weight.units.push_back(static_cast<std::uint16_t>((low & 0xff) | (high & 0xff) << 8));
     }
-    return units;
+    return weight;
+}
+
+// In blocks of Q2_K (see its file in shaders/formats) with scale and minimum 1: each 16 weights
+// have s and m of their own.
+WholeNumbers in_two_bits(std::uint32_t count) {
+    constexpr std::uint32_t block_size = 256, block_units = 42;
+    WholeNumbers weight;
+    weight.units.resize(count / block_size * block_units);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto block = std::span(weight.units).subspan(i / block_size * block_units);
+        const auto put = [&](std::uint32_t byte, int bits) {
+            block[byte / 2] = static_cast<std::uint16_t>(block[byte / 2] | bits << byte % 2 * 8);
+        };
+        const std::uint32_t run = i / 16, at = i % block_size;
+        const int q = element(i) & 3, s = element(5 * run + 1) & 15, m = element(9 * run + 2) & 15;
+        weight.numbers.push_back(s * q - m);
+        put(16 + at / 128 * 32 + at % 32, q << at % 128 / 32 * 2);
+        if (at % 16 == 0) put(at / 16, s | m << 4);
+        block[40] = block[41] = float_to_half(1);
+    }
+    return weight;
 }
 
 // A product whose exact answer is known. The greatest element of each 32 of x is 127, so that bytes
 // hold them as they are.
 struct ExactProduct {
+    Tier tier;
     Cut (*cut)(const Stream& s, std::uint32_t rows);
     Format format;
-    std::vector<std::uint16_t> (*weight)(std::uint32_t count);
+    WholeNumbers (*weight)(std::uint32_t count);
+    std::uint32_t in_dim;
+    std::span<const std::uint32_t> rows;  // of products, which have tiles of their own
     double tolerance;
 };
 constexpr std::uint32_t probed_outputs = 72;
@@ -53,35 +87,40 @@ template <MatmulPath path>
 Cut chosen(const Stream& s, std::uint32_t rows) {
     return choose_cut(s, path, Rows::all, Format::f16, rows, probed_outputs);
 }
-constexpr ExactProduct by_matrices{chosen<MatmulPath::coopmat>, Format::f16, weight_as_halves, 0};
-constexpr ExactProduct by_flexible_matrices{chosen<MatmulPath::coopmat2>, Format::f16,
-                                            weight_as_halves, 0};
+Cut dot_products(const Stream&, std::uint32_t) { return {MatmulPath::dot, {}}; }
+Cut matrices_of_bytes(const Stream& s, std::uint32_t rows) {
+    return cut_of(MatmulPath::dot, usual_matrix_cut(s.device().info(), Operands::s8, rows));
+}
+
+constexpr std::uint32_t few[] = {5}, few_and_many[] = {5, 100}, every[] = {5, 20, 40, 100};
 // 1, the scale of x, is 127 / 127, which devices round as they like.
 constexpr double scale_tolerance = 0.25;
-constexpr ExactProduct by_dot_products{[](const Stream&, std::uint32_t) {
-                                           return Cut{MatmulPath::dot, {}};
-                                       },
-                                       Format::q8_0, weight_as_bytes, scale_tolerance};
-constexpr ExactProduct by_matrices_of_bytes{
-    [](const Stream& s, std::uint32_t rows) {
-        return cut_of(MatmulPath::dot, usual_matrix_cut(s.device().info(), Operands::s8, rows));
-    },
-    Format::q8_0, weight_as_bytes, scale_tolerance};
+// Q2_K is what Q8_0 is not: it has minima, and two scales in a block of x.
+constexpr ExactProduct products[] = {
+    {Tier::coopmat, chosen<MatmulPath::coopmat>, Format::f16, in_halves, 160, every, 0},
+    {Tier::coopmat2, chosen<MatmulPath::coopmat2>, Format::f16, in_halves, 160, every, 0},
+    {Tier::dot, dot_products, Format::q8_0, in_bytes, 160, few_and_many, scale_tolerance},
+    {Tier::dot, dot_products, Format::q2_k, in_two_bits, 256, few, scale_tolerance},
+    {Tier::coopmat_s8, matrices_of_bytes, Format::q8_0, in_bytes, 160, every, scale_tolerance},
+    {Tier::coopmat_s8, matrices_of_bytes, Format::q2_k, in_two_bits, 256, few_and_many,
+     scale_tolerance},
+};
 
 int x_element(std::uint32_t i) { return i % 32 == 5 ? 127 : element(7 * i + 3); }
 
 std::optional<std::string> probe_matmul(Device& device, const ExactProduct& product) {
-    constexpr std::uint32_t out_dim = probed_outputs, in_dim = 160;
-    const auto weight = product.weight(out_dim * in_dim);
+    constexpr std::uint32_t out_dim = probed_outputs;
+    const std::uint32_t in_dim = product.in_dim;
+    const auto [numbers, units] = product.weight(out_dim * in_dim);
     Weight w{.address = 0, .out_dim = out_dim, .in_dim = in_dim, .format = product.format};
     const Buffer buffer(device, w.bytes(), Memory::device, "probe");
     w.address = buffer.address();
-    for (const std::uint32_t rows : {5u, 20u, 40u, 100u}) {
+    for (const std::uint32_t rows : product.rows) {
+        // A CPU implementation takes seconds to compile a tile, and has them for tests alone.
+        if (product.tier == Tier::coopmat_s8 && device.info().is_cpu && rows > few[0]) break;
         Stream s(device);
-        repack(s,
-               upload_words(s, weight,
-                            {out_dim, static_cast<std::uint32_t>(weight.size()) / out_dim / 2, 1}),
-               out_dim, 0, w);
+        const auto row_words = static_cast<std::uint32_t>(units.size()) / out_dim / 2;
+        repack(s, upload_words(s, units, {out_dim, row_words, 1}), out_dim, 0, w);
         std::vector<float> x(rows * in_dim), y(rows * out_dim);
         for (std::uint32_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(x_element(i));
         Tensor input = s.upload(std::span<const float>(x));
@@ -96,11 +135,12 @@ std::optional<std::string> probe_matmul(Device& device, const ExactProduct& prod
             for (std::uint32_t o = 0; o < out_dim; ++o) {
                 int exact = 0;
                 for (std::uint32_t k = 0; k < in_dim; ++k)
-                    exact += element(o * in_dim + k) * x_element(r * in_dim + k);
+                    exact += numbers[o * in_dim + k] * x_element(r * in_dim + k);
                 const double found = double{y[r * out_dim + o]} / 2;
                 if (!(std::fabs(found - exact) <= product.tolerance))
                     return std::to_string(found) + " in place of " + std::to_string(exact) +
-                           " in a product of " + std::to_string(rows) + " rows";
+                           " in a product of " + std::to_string(rows) + " rows of " +
+                           std::string(info(product.format).name);
             }
     }
     return std::nullopt;
@@ -155,21 +195,17 @@ std::optional<std::string> probe_attention(Device& device, std::uint32_t head_di
 
 std::optional<std::string> probe(Device& device, Tier tier) {
     try {
-        if (tier == Tier::coopmat) {
-            auto wrong = probe_matmul(device, by_matrices);
-            for (const std::uint32_t head_dim : {64u, 128u})
-                if (!wrong && !(device.info().is_cpu && head_dim > 64) &&
-                    attends_by_matrices(device.info(), head_dim))
-                    wrong = probe_attention(device, head_dim);
-            return wrong;
-        }
-        if (tier == Tier::coopmat2) return probe_matmul(device, by_flexible_matrices);
-        if (tier == Tier::coopmat_s8) return probe_matmul(device, by_matrices_of_bytes);
-        if (tier == Tier::dot) return probe_matmul(device, by_dot_products);
+        std::optional<std::string> wrong;
+        for (const ExactProduct& product : products)
+            if (!wrong && product.tier == tier) wrong = probe_matmul(device, product);
+        for (const std::uint32_t head_dim : {64u, 128u})
+            if (!wrong && tier == Tier::coopmat && !(device.info().is_cpu && head_dim > 64) &&
+                attends_by_matrices(device.info(), head_dim))
+                wrong = probe_attention(device, head_dim);
+        return wrong;
     } catch (const std::exception& error) {
         return error.what();
     }
-    return std::nullopt;
 }
 
 }  // namespace assay::ops
