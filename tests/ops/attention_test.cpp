@@ -140,46 +140,47 @@ double allowed(const Case& c, ops::AttentionPath path) {
            (path == ops::AttentionPath::coopmat ? 4 * half_rounding : 0);
 }
 
-std::vector<Case> cases() {
+// Most have heads of the size given.
+std::vector<Case> cases(std::uint32_t size) {
     return {
         {"one key", 1, 1, 32, 0, {{0, 1}}},
         {"decode, lengths around a block",
          4,
          4,
-         64,
+         size,
          0,
          {{0, 1}, {14, 1}, {15, 1}, {16, 1}, {31, 1}, {100, 1}}},
         {"prefill, lengths around a block",
          4,
          2,
-         64,
+         size,
          0,
          {{0, 1}, {0, 15}, {0, 16}, {0, 17}, {0, 33}}},
         {"chunks of a prefill, decodes among them",
          8,
          2,
-         64,
+         size,
          0,
          {{16, 16}, {33, 5}, {7, 1}, {0, 3}, {50, 21}}},
-        {"window 1", 4, 2, 64, 1, {{0, 20}, {40, 1}}},
-        {"window 16", 4, 2, 64, 16, {{0, 40}, {15, 1}, {16, 1}, {70, 9}}},
-        {"window 17", 4, 2, 64, 17, {{0, 40}, {16, 1}, {17, 1}, {70, 9}}},
-        {"window longer than all", 4, 2, 64, 1000, {{0, 40}, {70, 9}, {8, 1}}},
-        {"groups of 3", 48, 16, 64, 0, {{20, 3}, {33, 1}}},
-        {"groups of 3, decode", 48, 16, 64, 0, {{20, 1}, {33, 1}}},
+        {"window 1", 4, 2, size, 1, {{0, 20}, {40, 1}}},
+        {"window 16", 4, 2, size, 16, {{0, 40}, {15, 1}, {16, 1}, {70, 9}}},
+        {"window 17", 4, 2, size, 17, {{0, 40}, {16, 1}, {17, 1}, {70, 9}}},
+        {"window longer than all", 4, 2, size, 1000, {{0, 40}, {70, 9}, {8, 1}}},
+        {"groups of 3", 48, 16, size, 0, {{20, 3}, {33, 1}}},
+        {"groups of 3, decode", 48, 16, size, 0, {{20, 1}, {33, 1}}},
         {"groups of 8", 32, 4, 128, 0, {{10, 9}, {3, 1}}},
         {"groups of 8, decode", 32, 4, 128, 0, {{10, 1}, {40, 1}}},
-        {"groups of 16", 16, 1, 64, 0, {{10, 9}, {3, 1}}},
-        {"groups of 32, few tokens", 32, 1, 64, 0, {{10, 5}, {33, 2}}},
-        {"groups of 32, decode", 32, 1, 64, 0, {{40, 1}, {3, 1}}},
+        {"groups of 16", 16, 1, size, 0, {{10, 9}, {3, 1}}},
+        {"groups of 32, few tokens", 32, 1, size, 0, {{10, 5}, {33, 2}}},
+        {"groups of 32, decode", 32, 1, size, 0, {{40, 1}, {3, 1}}},
         {"heads of 80", 4, 1, 80, 0, {{5, 20}, {30, 1}}},
         {"heads of 80, decode", 4, 1, 80, 0, {{30, 1}}},
         {"heads of 96", 4, 2, 96, 24, {{5, 20}, {30, 1}}},
         {"heads of 96, decode", 4, 2, 96, 24, {{30, 1}}},
-        {"long, split over keys", 4, 2, 64, 0, {{1500, 1}, {511, 1}, {512, 1}, {513, 1}, {3, 1}}},
-        {"long prefill, split over keys", 4, 2, 64, 0, {{500, 40}, {0, 3}}},
-        {"long with a window, some splits empty", 4, 2, 64, 100, {{1500, 1}, {1100, 12}, {3, 1}}},
-        {"scores of 10000", 4, 2, 64, 0, {{0, 20}, {40, 1}, {700, 1}}, 100},
+        {"long, split over keys", 4, 2, size, 0, {{1500, 1}, {511, 1}, {512, 1}, {513, 1}, {3, 1}}},
+        {"long prefill, split over keys", 4, 2, size, 0, {{500, 40}, {0, 3}}},
+        {"long with a window, some splits empty", 4, 2, size, 100, {{1500, 1}, {1100, 12}, {3, 1}}},
+        {"scores of 10000", 4, 2, size, 0, {{0, 20}, {40, 1}, {700, 1}}, 100},
     };
 }
 
@@ -188,14 +189,16 @@ struct CacheAndPath {
     ops::AttentionPath path;
 };
 
-// The size of heads is a constant of the same code, which takes a second to compile for each: every
-// size runs once, the most common two with every cache, one in both builds. q8_0 reads its scales
-// by other sums where a row has an odd number of blocks.
+// The size of heads is a constant of the same code, which takes a second to compile for each, and
+// up to twenty with cooperative matrices on CPU implementations: every size runs once, the most
+// common two with every cache, one in both builds. q8_0 reads its scales by other sums where a row
+// has an odd number of blocks, as heads of 32 and of 96 have.
 bool worth_compiling(std::uint32_t head_dim, const CacheAndPath& how, bool bound) {
     const auto [cache, path] = how;
-    if (cache == Cache::q8_0 && head_dim == 96) return !bound;
     if (path == ops::AttentionPath::coopmat)
-        return head_dim == 64 && (cache == Cache::f16 || !bound);
+        return cache == Cache::q8_0 ? !bound && (head_dim == 32 || head_dim == 128)
+                                    : head_dim == 64;
+    if (cache == Cache::q8_0 && head_dim == 96) return !bound;
     return head_dim == 64 || (!bound && (head_dim == 128 || cache == Cache::f32));
 }
 
@@ -206,12 +209,17 @@ protected:
             !(test::device().has(Tier::coopmat) && test::bound_device().has(Tier::coopmat)))
             GTEST_SKIP() << test::device().info().tier(Tier::coopmat).note;
     }
+    // That most cases have: the size that compiles soonest where another one matters more.
+    std::uint32_t head_dim() const {
+        const auto [cache, path] = GetParam();
+        return cache == Cache::q8_0 && path == ops::AttentionPath::coopmat ? 32 : 64;
+    }
 };
 
 }  // namespace
 
 TEST_P(Attention, MatchesReference) {
-    for (const Case& c : cases())
+    for (const Case& c : cases(head_dim()))
         for (bool bound : {false, true}) {
             if (!worth_compiling(c.head_dim, GetParam(), bound)) continue;
             Stream s(test::device(bound), {.guard = true});
@@ -230,8 +238,8 @@ TEST_P(Attention, MatchesReference) {
 
 // Cut into a dispatch per tile, as long work is on slow devices, the very same comes out.
 TEST_P(Attention, CutsChangeNothing) {
-    for (const Case& c : cases()) {
-        if (c.head_dim != 64) continue;
+    for (const Case& c : cases(head_dim())) {
+        if (c.head_dim != head_dim()) continue;
         Stream whole(test::device(), {.guard = true}),
             cut(test::device(), {.guard = true, .dispatch_seconds = 0});
         const Batch batch(whole.device(), GetParam().cache, c, 11);
@@ -243,8 +251,8 @@ TEST_P(Attention, CutsChangeNothing) {
 
 // A sequence's result does not depend on those beside it, but for how its keys are split.
 TEST_P(Attention, BatchEqualsItsSequencesAlone) {
-    for (const Case& c : cases()) {
-        if (c.head_dim != 64) continue;
+    for (const Case& c : cases(head_dim())) {
+        if (c.head_dim != head_dim()) continue;
         Stream s(test::device(), {.guard = true});
         const Batch batch(s.device(), GetParam().cache, c, 10);
         const auto together = batch.on_device(s, batch.everything(), GetParam().path);
@@ -263,8 +271,8 @@ TEST_P(Attention, BatchEqualsItsSequencesAlone) {
 
 // In a batch-invariant stream it does not at all, nor on which of its tokens are in one step.
 TEST_P(Attention, BatchInvariantGivesTheSameBits) {
-    for (const Case& c : cases()) {
-        if (c.head_dim != 64) continue;
+    for (const Case& c : cases(head_dim())) {
+        if (c.head_dim != head_dim()) continue;
         Stream s(test::device(), {.guard = true, .batch_invariant = true});
         const Batch batch(s.device(), GetParam().cache, c, 12);
         const auto together = test::bits(batch.on_device(s, batch.everything(), GetParam().path));
@@ -288,7 +296,7 @@ TEST_P(Attention, MaskedKeysDoNotCount) {
             const Case c{"infinite keys and values",
                          4,
                          2,
-                         64,
+                         head_dim(),
                          window,
                          {{first, 60}},
                          1,
