@@ -120,8 +120,7 @@ public:
     }
 
     std::string why(Device& device) const override {
-        if (ops::tuning(device).attention.contains(
-                {*case_.kv, model_.head_dim, attended_.tile_tokens > 1}))
+        if (ops::measured_cut(device, {*case_.kv, model_.head_dim, attended_.tile_tokens > 1}))
             return "tuned: measured to be the fastest on this device";
         if (device.info().is_cpu)
             return "a CPU implementation, for which sums over invocations are slow";

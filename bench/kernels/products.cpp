@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/ops/tuning.h"
+#include "runtime/ops/tiling.h"
 
 namespace assay::bench {
 namespace {
@@ -112,7 +112,7 @@ std::string path_reason(ops::MatmulPath asked, Device& device, Rows of, Format f
                         std::uint32_t rows, std::uint32_t out_dim) {
     const bool int8 = asked == ops::MatmulPath::dot && info(format).integers;
     if (asked != ops::MatmulPath::automatic && !int8) return "asked for";
-    if (ops::tuning(device).choices.contains(ops::product_class(of, format, rows, out_dim, int8)))
+    if (ops::measured_cut(device, ops::product_class(of, format, rows, out_dim, int8)))
         return "tuned: measured to be the fastest on this device";
     return std::string(ops::matmul_choice(device.info(), format, rows, int8).reason);
 }

@@ -83,6 +83,7 @@ bench::TuneOptions tune_options(const Checkpoint& checkpoint, const bench::Model
 void tune_on_first_use(const RunOptions& options, const Checkpoint& checkpoint,
                        const std::vector<std::unique_ptr<Device>>& devices) {
     if (!options.tuned || !options.keep_pipelines || options.batch_invariant) return;
+    if (!options.disabled.empty()) return;  // what is kept holds for runs with all tiers
     const bench::ModelShape shape = shape_of(checkpoint.config());
     for (const auto& device : devices) {
         bench::TuneOptions tuning = tune_options(checkpoint, shape);

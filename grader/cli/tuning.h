@@ -27,7 +27,8 @@ bench::ModelShape shape_of(const Config& config);
 bench::TuneOptions tune_options(const Checkpoint& checkpoint, const bench::ModelShape& shape);
 
 // Measures the products of the model on every GPU where their formats were never tried, which takes
-// a minute each, unless the options forbid it or go by no measurements. Says so on standard error.
+// a minute each, unless the options forbid it, go by no measurements or disable a tier. Says so on
+// standard error.
 void tune_on_first_use(const RunOptions& options, const Checkpoint& checkpoint,
                        const std::vector<std::unique_ptr<Device>>& devices);
 

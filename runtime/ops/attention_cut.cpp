@@ -43,6 +43,11 @@ AttentionPath usual_path(const DeviceInfo& device, const AttentionClass& c, bool
     return matrices ? AttentionPath::coopmat : AttentionPath::cooperative;
 }
 
+// Where the tier fails its probe, it is off from then on.
+bool has(Device& device, AttentionPath path) {
+    return path != AttentionPath::coopmat || device.has(Tier::coopmat);
+}
+
 std::uint32_t most_lanes(const DeviceInfo& device) {
     return std::bit_floor(std::max(device.subgroup_size, 1u));
 }
@@ -59,11 +64,11 @@ constexpr AttentionCut cuts[] = {
     {AttentionPath::direct, 0, 512},       {AttentionPath::direct, 0, 1024},
 };
 
-// Of a cut that fits. Prompts have rows enough not to split keys further; one token has few rows in
-// a tile.
+// Prompts have rows enough not to split keys further; one token has few rows in a tile.
 bool may_pay(const DeviceInfo& device, const AttentionCut& cut, const AttentionClass& c) {
     if (device.is_cpu || cut.path == AttentionPath::direct)
         return device.is_cpu && cut.path == AttentionPath::direct;
+    if (cut.path == AttentionPath::coopmat && !device.tier(Tier::coopmat).on) return false;
     if (c.prompt && cut.split_keys < usual_split_keys) return false;
     if (cut.path == AttentionPath::cooperative) return c.prompt ? cut.width <= 16 : cut.width >= 8;
     return c.prompt || cut.width <= matrix_shape(device).rows;
@@ -94,8 +99,7 @@ bool fits(const DeviceInfo& device, const AttentionCut& cut, const AttentionClas
         case AttentionPath::cooperative:
             return std::has_single_bit(cut.width) && cut.width <= most_lanes(device);
         case AttentionPath::coopmat:
-            return device.tier(Tier::coopmat).on && c.cache != Cache::f32 &&
-                   fits_matrices(device, cut.width, c.head_dim);
+            return c.cache != Cache::f32 && fits_matrices(device, cut.width, c.head_dim);
         case AttentionPath::direct:
             return cut.width == 0;
         case AttentionPath::automatic:
@@ -121,28 +125,28 @@ AttentionCut usual_cut(const DeviceInfo& device, AttentionPath path, const Atten
     return {path, std::min(wanted, most_lanes(device)), usual_split_keys};
 }
 
+std::optional<AttentionCut> measured_cut(Device& device, const AttentionClass& c) {
+    const auto& known = tuning(device).attention;
+    const auto found = known.find(c);
+    if (found == known.end() || !has(device, found->second.path)) return std::nullopt;
+    return found->second;
+}
+
 AttentionCut choose_cut(const Stream& s, AttentionPath asked, const AttentionClass& c) {
     const DeviceInfo& device = s.device().info();
     const bool invariant = s.batch_invariant();
     if (asked != AttentionPath::automatic) return usual_cut(device, asked, c, invariant);
-    // Where the tier fails its probe, it is off from then on.
-    const auto can = [&](AttentionPath path) {
-        return path != AttentionPath::coopmat || s.device().has(Tier::coopmat);
-    };
-    if (!invariant) {  // every cut has an order of sums of its own
-        const auto& known = tuning(s.device()).attention;
-        const auto found = known.find(c);
-        if (found != known.end() && can(found->second.path)) return found->second;
-    }
+    if (!invariant)  // every cut has an order of sums of its own
+        if (const auto best = measured_cut(s.device(), c)) return *best;
     AttentionPath path = usual_path(device, c, invariant);
-    if (!can(path)) path = usual_path(device, c, invariant);
+    if (!has(s.device(), path)) path = usual_path(device, c, invariant);
     return usual_cut(device, path, c, invariant);
 }
 
 std::vector<AttentionCut> cuts_to_try(const DeviceInfo& device, const AttentionClass& c) {
     std::vector<AttentionCut> some;
     std::ranges::copy_if(cuts, std::back_inserter(some), [&](const AttentionCut& cut) {
-        return fits(device, cut, c) && may_pay(device, cut, c);
+        return may_pay(device, cut, c) && fits(device, cut, c);
     });
     return some;
 }

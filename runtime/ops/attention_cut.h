@@ -2,6 +2,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,11 +46,14 @@ constexpr std::uint32_t most_matrix_rows = 64;
 AttentionCut choose_cut(const Stream& s, AttentionPath asked, const AttentionClass& c);
 AttentionCut usual_cut(const DeviceInfo& device, AttentionPath path, const AttentionClass& c,
                        bool batch_invariant);
+// What was measured to be the best, if anything was and its tier is on.
+std::optional<AttentionCut> measured_cut(Device& device, const AttentionClass& c);
 
 // What may be better than the usual cut, and fits the device.
 std::vector<AttentionCut> cuts_to_try(const DeviceInfo& device, const AttentionClass& c);
 
-// Whether the kernel of a cut can be made for a device.
+// Whether the kernel of a cut can be made for a device, its tier on or off. Throws an Error where
+// it needs matrices of which the device lists none that serve.
 bool fits(const DeviceInfo& device, const AttentionCut& cut, const AttentionClass& c);
 
 }  // namespace assay::ops

@@ -96,16 +96,6 @@ Cut usual_cut(const Stream& s, MatmulPath path, std::uint32_t rows, std::uint32_
     return {path, {most_served, each <= 8 && direct_workgroup(device) < lanes ? 2u : 1u}};
 }
 
-// Nothing where nothing is known to be better than the usual.
-const Cut* measured_cut(const Stream& s, const ProductClass& of) {
-    if (s.batch_invariant()) return nullptr;
-    const auto& choices = tuning(s.device()).choices;
-    const auto found = choices.find(of);
-    if (found == choices.end()) return nullptr;
-    const Cut& cut = found->second;
-    return has(s.device(), cut) ? &cut : nullptr;
-}
-
 constexpr Cut cuts[] = {
     {MatmulPath::direct, {16, 1}},  {MatmulPath::direct, {16, 2}},  {MatmulPath::direct, {8, 1}},
     {MatmulPath::direct, {8, 2}},   {MatmulPath::direct, {4, 2}},   {MatmulPath::direct, {4, 4}},
@@ -146,6 +136,13 @@ bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows) {
            joined * lanes * shares * 2 * sizeof(float) <= device.shared_memory_bytes;
 }
 
+std::optional<Cut> measured_cut(Device& device, const ProductClass& of) {
+    const auto& known = tuning(device).choices;
+    const auto found = known.find(of);
+    if (found == known.end() || !has(device, found->second)) return std::nullopt;
+    return found->second;
+}
+
 Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::uint32_t rows,
                std::uint32_t out_dim) {
     if (asked == MatmulPath::dot && !info(format).integers) asked = MatmulPath::automatic;
@@ -153,9 +150,12 @@ Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::u
     const bool int8 =
         info(format).integers &&
         (asked == MatmulPath::dot || (asked == MatmulPath::automatic && s.int8_activations()));
-    const Cut* best = measured_cut(s, product_class(of, format, rows, out_dim, int8));
     // Each path has an order of sums of its own, so where that is to be one there is one path for
     // any number of rows: that of few, which bounds writing a text.
+    const auto best =
+        s.batch_invariant()
+            ? std::nullopt
+            : measured_cut(s.device(), product_class(of, format, rows, out_dim, int8));
     const MatmulPath path = asked != MatmulPath::automatic ? asked
                             : best                         ? best->path
                                    : usual_path(s, format, s.batch_invariant() ? 1 : rows);

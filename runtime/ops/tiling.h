@@ -17,12 +17,16 @@ struct Tiling {
 Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::uint32_t rows,
                std::uint32_t out_dim);
 
+// What was measured to be the best, if anything was and its tier is on.
+std::optional<Cut> measured_cut(Device& device, const ProductClass& of);
+
 // What may be better than the usual cut of so many rows, and fits the device. int8: of the cuts of
 // MatmulPath::dot.
 std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint32_t rows,
                              bool int8 = false);
 
-// Whether the kernels of a cut can be made for a device, for up to so many rows.
+// Whether the kernels of a cut can be made for a device, its tier on or off, for up to so many
+// rows. Throws an Error where they need matrices of which the device lists none that serve.
 bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows);
 
 Tiling tiling(const DeviceInfo& device, const Cut& cut, Format format, Rows of, std::uint32_t rows);

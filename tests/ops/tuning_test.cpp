@@ -190,6 +190,25 @@ TEST(Tuning, CutsToTryFit) {
         }
 }
 
+// What was measured stays known where a tier is off for a run, and is not gone by.
+TEST(Tuning, IsKnownWithoutItsTiers) {
+    const test::TemporaryFolder folder;
+    DeviceInfo gpu = some_gpu();
+    const auto file = ops::tuning_file(gpu, folder.path());
+    ops::write_tuning(some_tuning(), gpu, file);
+    gpu.tiers = {};
+    EXPECT_EQ(ops::read_tuning(gpu, file), some_tuning());
+
+    const ops::AttentionClass prompts{Cache::f16, 128, true};
+    const ops::ProductClass narrow = ops::product_class(Rows::all, Format::q4_0, 64, 64);
+    Device device(DeviceOptions{.disabled = {Tier::coopmat}});
+    ops::set_tuning(device, {.date = "",
+                             .choices = {{narrow, {MatmulPath::coopmat, {16, 16, 8, 16, 1}}}},
+                             .attention = {{prompts, {AttentionPath::coopmat, 16, 512}}}});
+    EXPECT_FALSE(ops::measured_cut(device, narrow));
+    EXPECT_FALSE(ops::measured_cut(device, prompts));
+}
+
 // What is tried for attention is none of it twice; matrices are for halves.
 TEST(Tuning, AttentionToTryFits) {
     const DeviceInfo gpu = some_gpu();
