@@ -7,10 +7,9 @@ namespace {
 
 // In dispatches of some rows each.
 void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
-         const Cut& cut) {
-    const Tiling t = tiling(s.device().info(), cut, w.format, Rows::all, x.rows());
+         MatmulPath path, const Tiling& t) {
     auto scratch = s.scope();
-    const Packed packed = pack(s, cut.path, x);
+    const Packed packed = pack(s, path, x);
     const double row_flops = 2.0 * w.in_dim * w.out_dim;
     const std::uint32_t most_rows = rows_at_once(s, t, row_flops),
                         most_columns = most_groups * t.columns;
@@ -43,6 +42,12 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint
         }
 }
 
+void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
+         const Cut& cut) {
+    run(s, w, x, y, epilogue, cut.path,
+        tiling(s.device().info(), cut, w.format, Rows::all, x.rows()));
+}
+
 // The kernel is chosen by all rows, so that how they are divided changes no result.
 void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint32_t epilogue,
          MatmulPath path) {
@@ -55,6 +60,12 @@ void run(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, std::uint
 Tensor matmul(Stream& s, const Weight& w, const Tensor& x, const Cut& cut) {
     Tensor y = s.scratch(x.rows(), w.out_dim);
     run(s, w, x, y, shader::epilogue_store, cut);
+    return y;
+}
+
+Tensor matmul(Stream& s, const Weight& w, const Tensor& x, MatmulPath path, const Tiling& t) {
+    Tensor y = s.scratch(x.rows(), w.out_dim);
+    run(s, w, x, y, shader::epilogue_store, path, t);
     return y;
 }
 

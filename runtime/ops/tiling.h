@@ -34,6 +34,8 @@ Tiling tiling(const DeviceInfo& device, const Cut& cut, Format format, Rows of, 
 // x w^T, cut as is said.
 Tensor matmul(Stream& s, const Weight& w, const Tensor& x, const Cut& cut);
 void matmul_add(Stream& s, const Weight& w, const Tensor& x, const Tensor& y, const Cut& cut);
+// By a path's kernel, made as is said.
+Tensor matmul(Stream& s, const Weight& w, const Tensor& x, MatmulPath path, const Tiling& t);
 
 // The shape of cooperative matrices, f16 with f32 sums or s8 with s32 sums, with the most terms in
 // an instruction.

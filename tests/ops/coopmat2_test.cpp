@@ -24,30 +24,6 @@ float element(std::size_t i) {
     return static_cast<float>(static_cast<int>(i * 2654435761u >> 27 & 15) - 8);
 }
 
-Tensor product(Stream& s, const Weight& w, const Tensor& x, const ops::Tiling& t) {
-    const Tensor y = s.scratch(x.rows(), w.out_dim);
-    const ops::Packed packed = ops::pack(s, ops::MatmulPath::coopmat2, x);
-    s.dispatch(t.kernel,
-               {.weight = w,
-                .codebook = {s.device().codebooks()},
-                .x = x,
-                .packed = packed.values,
-                .scales = packed.scales,
-                .y = y,
-                .tiles = {},
-                .order = {},
-                .slots = {},
-                .rows = x.rows(),
-                .out_dim = w.out_dim,
-                .in_dim = w.in_dim,
-                .first_column = 0,
-                .epilogue = shader::epilogue_store,
-                .x_share = 1,
-                .slot_words = 0},
-               {.x = ops::ceil_div(x.rows(), t.rows), .y = ops::ceil_div(w.out_dim, t.columns)});
-    return y;
-}
-
 void expect_exact(const FlexibleCut& cut, Loads loads) {
     constexpr std::uint32_t rows = 37, out_dim = 75, in_dim = 64;
     Stream s(test::device(), {.guard = true});
@@ -69,8 +45,9 @@ void expect_exact(const FlexibleCut& cut, Loads loads) {
         }
     const test::DeviceWeight w(s, file);
     const auto y = test::download(
-        s, product(s, w, test::upload(s, x, {rows, in_dim, 1}),
-                   ops::flexible_tiling(s.device().info(), Format::f16, Rows::all, cut, loads)));
+        s,
+        ops::matmul(s, w, test::upload(s, x, {rows, in_dim, 1}), ops::MatmulPath::coopmat2,
+                    ops::flexible_tiling(s.device().info(), Format::f16, Rows::all, cut, loads)));
     s.wait();
     EXPECT_EQ(y, exact) << cut.tile_rows << " x " << cut.tile_columns << " x " << cut.depth;
 }

@@ -58,25 +58,20 @@ std::string format_name(const testing::TestParamInfo<Format>& format) {
     return std::string(info(format.param).name);
 }
 
-class DotRows : public testing::Test {
+template <Tier tier>
+class Needs : public testing::Test {
 protected:
     void SetUp() override {
         for (const bool bound : {false, true})
-            if (!test::device(bound).has(Tier::dot))
-                GTEST_SKIP() << test::device(bound).info().tier(Tier::dot).note;
+            if (!test::device(bound).has(tier))
+                GTEST_SKIP() << test::device(bound).info().tier(tier).note;
     }
 };
+class DotRows : public Needs<Tier::dot> {};
 class Dot : public DotRows, public testing::WithParamInterface<Format> {};
 
 // By cooperative matrices of bytes.
-class DotMatrixRows : public testing::Test {
-protected:
-    void SetUp() override {
-        for (const bool bound : {false, true})
-            if (!test::device(bound).has(Tier::coopmat_s8))
-                GTEST_SKIP() << test::device(bound).info().tier(Tier::coopmat_s8).note;
-    }
-};
+class DotMatrixRows : public Needs<Tier::coopmat_s8> {};
 class DotMatrices : public DotMatrixRows, public testing::WithParamInterface<Format> {};
 
 // Of two subgroups, and of four, in two slices: CPU implementations take seconds to compile more.
@@ -239,29 +234,8 @@ TEST_F(DotMatrixRows, MoreTermsInAnInstructionAreTheSame) {
                 ops::matrix_tiling(other, Operands::s8, format, Rows::all, small_cut);
             const auto file = test::random_weight(format, out_dim, in_dim, random);
             const test::DeviceWeight w(s, file);
-            const Weight weight = w;
-            const Tensor x = test::upload(s, random.normals(rows * in_dim), {rows, in_dim, 1}),
-                         y = s.scratch(rows, out_dim);
-            const ops::Packed packed = ops::pack(s, MatmulPath::dot, x);
-            s.dispatch(t.kernel,
-                       {.weight = weight,
-                        .codebook = {s.device().codebooks()},
-                        .x = x,
-                        .packed = packed.values,
-                        .scales = packed.scales,
-                        .y = y,
-                        .tiles = {},
-                        .order = {},
-                        .slots = {},
-                        .rows = rows,
-                        .out_dim = out_dim,
-                        .in_dim = in_dim,
-                        .first_column = 0,
-                        .epilogue = shader::epilogue_store,
-                        .x_share = 1,
-                        .slot_words = 0},
-                       {.x = ops::ceil_div(rows, t.rows), .y = ops::ceil_div(out_dim, t.columns)});
-            const auto more = test::download(s, y),
+            const Tensor x = test::upload(s, random.normals(rows * in_dim), {rows, in_dim, 1});
+            const auto more = test::download(s, ops::matmul(s, w, x, MatmulPath::dot, t)),
                        usual = test::download(
                            s, ops::matmul(s, w, x, ops::cut_of(MatmulPath::dot, small_cut)));
             s.wait();

@@ -36,35 +36,28 @@ TEST(Kernels, TellWhatTheyReadAndWrite) {
     };
     const std::map<std::size_t, Access> matmul = {{offsetof(MatmulParams, weight), Access::read},
                                                   {offsetof(MatmulParams, x), Access::read},
-                                                  {offsetof(MatmulParams, y), Access::change}};
-    std::map<std::size_t, Access> grouped = matmul;
-    for (std::size_t pointer : {offsetof(MatmulParams, tiles), offsetof(MatmulParams, order),
-                                offsetof(MatmulParams, slots)})
-        grouped[pointer] = Access::read;
+                                                  {offsetof(MatmulParams, y), Access::change}},
+                                        of_packed = {{offsetof(MatmulParams, weight), Access::read},
+                                                     {offsetof(MatmulParams, packed), Access::read},
+                                                     {offsetof(MatmulParams, scales), Access::read},
+                                                     {offsetof(MatmulParams, y), Access::change}};
+    const auto grouped = [](std::map<std::size_t, Access> product) {
+        for (const std::size_t pointer :
+             {offsetof(MatmulParams, tiles), offsetof(MatmulParams, order),
+              offsetof(MatmulParams, slots)})
+            product[pointer] = Access::read;
+        return product;
+    };
     const Case cases[] = {
         {"direct.q4_0.all", matmul},
         {"skinny.f32.all", matmul},
         {"tiled.q6_k.all", matmul},
-        {"tiled.q8_0.grouped", grouped},
-        {"skinny.bf16.grouped", grouped},
-        {"dot.q4_k.all",
-         {{offsetof(MatmulParams, weight), Access::read},
-          {offsetof(MatmulParams, packed), Access::read},
-          {offsetof(MatmulParams, scales), Access::read},
-          {offsetof(MatmulParams, y), Access::change}}},
-        {"coopmat2.q4_k.elements.all",
-         {{offsetof(MatmulParams, weight), Access::read},
-          {offsetof(MatmulParams, packed), Access::read},
-          {offsetof(MatmulParams, scales), Access::read},
-          {offsetof(MatmulParams, y), Access::change}}},
-        {"coopmat2.f16.tensor.grouped",
-         {{offsetof(MatmulParams, weight), Access::read},
-          {offsetof(MatmulParams, packed), Access::read},
-          {offsetof(MatmulParams, scales), Access::read},
-          {offsetof(MatmulParams, y), Access::change},
-          {offsetof(MatmulParams, tiles), Access::read},
-          {offsetof(MatmulParams, order), Access::read},
-          {offsetof(MatmulParams, slots), Access::read}}},
+        {"tiled.q8_0.grouped", grouped(matmul)},
+        {"skinny.bf16.grouped", grouped(matmul)},
+        {"dot.q4_k.all", of_packed},
+        {"dot_coopmat.q4_k.all", of_packed},
+        {"coopmat2.q4_k.elements.all", of_packed},
+        {"coopmat2.f16.tensor.grouped", grouped(of_packed)},
         {"quantise.grouped",
          {{offsetof(QuantiseParams, x), Access::read},
           {offsetof(QuantiseParams, order), Access::read},
