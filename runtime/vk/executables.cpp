@@ -1,7 +1,7 @@
 #include "runtime/executables.h"
 
-#include "runtime/vk/check.h"
 #include "runtime/vk/context.h"
+#include "runtime/vk/queries.h"
 
 namespace assay {
 namespace {
@@ -17,25 +17,19 @@ public:
 
     std::vector<VkPipelineExecutablePropertiesKHR> properties() const {
         const VkPipelineInfoKHR info{VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR, nullptr, pipeline_};
-        std::uint32_t count = 0;
-        check(properties_(device_, &info, &count, nullptr));
-        VkPipelineExecutablePropertiesKHR empty{};
-        empty.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_PROPERTIES_KHR;
-        std::vector<VkPipelineExecutablePropertiesKHR> all(count, empty);
-        check(properties_(device_, &info, &count, all.data()));
-        return all;
+        const auto each = vk::structure<VkPipelineExecutablePropertiesKHR>(
+            VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_PROPERTIES_KHR);
+        return vk::list_all("vkGetPipelineExecutablePropertiesKHR", each, properties_, device_,
+                            &info);
     }
 
     std::vector<VkPipelineExecutableStatisticKHR> statistics(std::uint32_t index) const {
         const VkPipelineExecutableInfoKHR info{VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,
                                                nullptr, pipeline_, index};
-        std::uint32_t count = 0;
-        check(statistics_(device_, &info, &count, nullptr));
-        VkPipelineExecutableStatisticKHR empty{};
-        empty.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
-        std::vector<VkPipelineExecutableStatisticKHR> all(count, empty);
-        check(statistics_(device_, &info, &count, all.data()));
-        return all;
+        const auto each = vk::structure<VkPipelineExecutableStatisticKHR>(
+            VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR);
+        return vk::list_all("vkGetPipelineExecutableStatisticsKHR", each, statistics_, device_,
+                            &info);
     }
 
 private:

@@ -5,6 +5,7 @@
 #include "runtime/error.h"
 #include "runtime/vk/check.h"
 #include "runtime/vk/context.h"
+#include "runtime/vk/queries.h"
 
 namespace assay::vk {
 namespace {
@@ -12,19 +13,16 @@ namespace {
 constexpr const char* validation_layer = "VK_LAYER_KHRONOS_validation";
 
 bool has_layer(const char* name) {
-    std::uint32_t count = 0;
-    check(vkEnumerateInstanceLayerProperties(&count, nullptr));
-    std::vector<VkLayerProperties> layers(count);
-    check(vkEnumerateInstanceLayerProperties(&count, layers.data()));
+    const auto layers = list_all("vkEnumerateInstanceLayerProperties", VkLayerProperties{},
+                                 vkEnumerateInstanceLayerProperties);
     return std::ranges::any_of(
         layers, [=](auto& layer) { return std::strcmp(layer.layerName, name) == 0; });
 }
 
 bool has_instance_extension(const char* name, const char* layer) {
-    std::uint32_t count = 0;
-    check(vkEnumerateInstanceExtensionProperties(layer, &count, nullptr));
-    std::vector<VkExtensionProperties> extensions(count);
-    check(vkEnumerateInstanceExtensionProperties(layer, &count, extensions.data()));
+    const auto extensions =
+        list_all("vkEnumerateInstanceExtensionProperties", VkExtensionProperties{},
+                 vkEnumerateInstanceExtensionProperties, layer);
     return std::ranges::any_of(extensions,
                                [=](auto& e) { return std::strcmp(e.extensionName, name) == 0; });
 }
@@ -137,11 +135,8 @@ std::vector<std::string> Instance::take_messages() {
 }
 
 std::vector<VkPhysicalDevice> Instance::physical_devices() const {
-    std::uint32_t count = 0;
-    check(vkEnumeratePhysicalDevices(instance_, &count, nullptr));
-    std::vector<VkPhysicalDevice> devices(count);
-    check(vkEnumeratePhysicalDevices(instance_, &count, devices.data()));
-    return devices;
+    return list_all("vkEnumeratePhysicalDevices", VkPhysicalDevice{}, vkEnumeratePhysicalDevices,
+                    instance_);
 }
 
 }  // namespace assay::vk

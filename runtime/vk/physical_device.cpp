@@ -5,6 +5,7 @@
 #include "runtime/vk/check.h"
 #include "runtime/vk/context.h"
 #include "runtime/vk/features.h"
+#include "runtime/vk/queries.h"
 
 namespace assay::vk {
 namespace {
@@ -39,12 +40,11 @@ int rank(const PhysicalDevice& device) {
 }
 
 std::vector<std::string> extension_names(VkPhysicalDevice device) {
-    std::uint32_t count = 0;
-    check(vkEnumerateDeviceExtensionProperties(device, nullptr, &count, nullptr));
-    std::vector<VkExtensionProperties> properties(count);
-    check(vkEnumerateDeviceExtensionProperties(device, nullptr, &count, properties.data()));
     std::vector<std::string> names;
-    for (auto& p : properties) names.emplace_back(p.extensionName);
+    for (const VkExtensionProperties& extension :
+         list_all("vkEnumerateDeviceExtensionProperties", VkExtensionProperties{},
+                  vkEnumerateDeviceExtensionProperties, device, nullptr))
+        names.emplace_back(extension.extensionName);
     return names;
 }
 
@@ -74,12 +74,8 @@ void read_memory(VkPhysicalDevice device, bool budget, DeviceInfo& info) {
 
 // As Linux and NVIDIA's management library spell it.
 std::string pci_address(VkPhysicalDevice device) {
-    VkPhysicalDevicePCIBusInfoPropertiesEXT bus{};
-    bus.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT;
-    VkPhysicalDeviceProperties2 properties{};
-    properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
-    properties.pNext = &bus;
-    vkGetPhysicalDeviceProperties2(device, &properties);
+    const auto bus = properties_of<VkPhysicalDevicePCIBusInfoPropertiesEXT>(
+        device, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT);
     char text[32];
     std::snprintf(text, sizeof text, "%04x:%02x:%02x.%x", bus.pciDomain, bus.pciBus, bus.pciDevice,
                   bus.pciFunction);
@@ -112,17 +108,13 @@ std::string type_name(VkComponentTypeKHR type) {
 
 // Those of a subgroup whose operands are of one type, and whose sums are.
 std::vector<MatrixShape> matrix_shapes(const Instance& instance, VkPhysicalDevice device) {
+    constexpr const char* name = "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR";
     const auto list = reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR>(
-        vkGetInstanceProcAddr(instance.get(), "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
-    if (!list) return {};
-    std::uint32_t count = 0;
-    check(list(device, &count, nullptr));
-    VkCooperativeMatrixPropertiesKHR empty{};
-    empty.sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
-    std::vector<VkCooperativeMatrixPropertiesKHR> listed(count, empty);
-    check(list(device, &count, listed.data()));
+        vkGetInstanceProcAddr(instance.get(), name));
+    const auto each = structure<VkCooperativeMatrixPropertiesKHR>(
+        VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR);
     std::vector<MatrixShape> shapes;
-    for (const auto& l : listed)
+    for (const auto& l : list_all(name, each, list, device))
         if (l.scope == VK_SCOPE_SUBGROUP_KHR && l.AType == l.BType && l.CType == l.ResultType &&
             !l.saturatingAccumulation)
             shapes.push_back({.rows = l.MSize,
@@ -135,20 +127,15 @@ std::vector<MatrixShape> matrix_shapes(const Instance& instance, VkPhysicalDevic
 
 // Of any size, of f16 with f32 sums.
 std::vector<MatrixSteps> matrix_steps(const Instance& instance, VkPhysicalDevice device) {
+    constexpr const char* name =
+        "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV";
     const auto list =
         reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV>(
-            vkGetInstanceProcAddr(
-                instance.get(),
-                "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV"));
-    if (!list) return {};
-    std::uint32_t count = 0;
-    check(list(device, &count, nullptr));
-    VkCooperativeMatrixFlexibleDimensionsPropertiesNV empty{};
-    empty.sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_FLEXIBLE_DIMENSIONS_PROPERTIES_NV;
-    std::vector<VkCooperativeMatrixFlexibleDimensionsPropertiesNV> listed(count, empty);
-    check(list(device, &count, listed.data()));
+            vkGetInstanceProcAddr(instance.get(), name));
+    const auto each = structure<VkCooperativeMatrixFlexibleDimensionsPropertiesNV>(
+        VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_FLEXIBLE_DIMENSIONS_PROPERTIES_NV);
     std::vector<MatrixSteps> steps;
-    for (const auto& l : listed) {
+    for (const auto& l : list_all(name, each, list, device)) {
         const bool of_subgroup = l.scope == VK_SCOPE_SUBGROUP_KHR,
                    of_workgroup = l.scope == VK_SCOPE_WORKGROUP_KHR && l.workgroupInvocations > 0;
         if ((of_subgroup || of_workgroup) && l.AType == VK_COMPONENT_TYPE_FLOAT16_KHR &&
@@ -160,16 +147,6 @@ std::vector<MatrixSteps> matrix_steps(const Instance& instance, VkPhysicalDevice
                              .workgroup = of_subgroup ? 0 : l.workgroupInvocations});
     }
     return steps;
-}
-
-std::uint32_t most_matrix_side(VkPhysicalDevice device) {
-    VkPhysicalDeviceCooperativeMatrix2PropertiesNV matrices{};
-    matrices.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_PROPERTIES_NV;
-    VkPhysicalDeviceProperties2 properties{};
-    properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
-    properties.pNext = &matrices;
-    vkGetPhysicalDeviceProperties2(device, &properties);
-    return matrices.cooperativeMatrixFlexibleDimensionsMaxDimension;
 }
 
 // Whether the device has what each tier needs.
@@ -273,7 +250,10 @@ PhysicalDevice describe(const Instance& instance, VkPhysicalDevice device) {
         info.matrix_shapes = matrix_shapes(instance, device);
     if (has(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME)) {
         info.matrix_steps = matrix_steps(instance, device);
-        info.most_matrix_side = most_matrix_side(device);
+        info.most_matrix_side =
+            properties_of<VkPhysicalDeviceCooperativeMatrix2PropertiesNV>(
+                device, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_PROPERTIES_NV)
+                .cooperativeMatrixFlexibleDimensionsMaxDimension;
         info.tensor_loads = std::ranges::all_of(
             tensor_features, [&](const auto feature) { return features.coopmat2.*feature != 0; });
     }

@@ -2,57 +2,43 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <fstream>
 #include <sstream>
 #include <system_error>
 
 #include "runtime/error.h"
+#include "runtime/hash.h"
 #include "runtime/vk/check.h"
 #include "runtime/vk/context.h"
+#include "runtime/vk/queries.h"
 
 namespace assay::vk {
 namespace {
 
-// FNV-1a, 64 bits.
-class Hash {
-public:
-    void add(const void* data, std::size_t bytes) {
-        for (std::size_t i = 0; i < bytes; ++i)
-            value_ = (value_ ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3;
-    }
-    std::uint64_t value() const { return value_; }
-
-private:
-    std::uint64_t value_ = 0xcbf29ce484222325;
-};
+template <class T, std::size_t count>
+std::string_view bytes_of(std::span<T, count> values) {
+    return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
 
 std::uint64_t cache_key(VkPhysicalDevice device, std::span<const Spirv> table) {
-    VkPhysicalDeviceIDProperties id{};
-    id.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES;
-    VkPhysicalDeviceProperties2 properties{};
-    properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
-    properties.pNext = &id;
-    vkGetPhysicalDeviceProperties2(device, &properties);
+    const auto id = properties_of<VkPhysicalDeviceIDProperties>(
+        device, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES);
+    VkPhysicalDeviceProperties properties{};
+    vkGetPhysicalDeviceProperties(device, &properties);
 
-    Hash hash;
-    hash.add(id.deviceUUID, sizeof id.deviceUUID);
-    hash.add(id.driverUUID, sizeof id.driverUUID);
-    hash.add(properties.properties.pipelineCacheUUID,
-             sizeof properties.properties.pipelineCacheUUID);
-    for (const Spirv& kernel : table) hash.add(kernel.words.data(), kernel.words.size_bytes());
-    return hash.value();
+    std::uint64_t hash = fnv1a(bytes_of(std::span(id.deviceUUID)));
+    hash = fnv1a(bytes_of(std::span(id.driverUUID)), hash);
+    hash = fnv1a(bytes_of(std::span(properties.pipelineCacheUUID)), hash);
+    for (const Spirv& kernel : table) hash = fnv1a(bytes_of(kernel.words), hash);
+    return hash;
 }
 
 // What a device was opened for, and how: a kernel of a tier that is off must not be built.
 std::uint64_t purpose_key(const Context& context) {
-    Hash hash;
-    const std::string& purpose = context.options().purpose;
-    hash.add(purpose.data(), purpose.size());
-    for (const TierState& tier : context.physical().info.tiers) hash.add(&tier.on, sizeof tier.on);
-    hash.add(&context.physical().info.subgroup_size, sizeof(std::uint32_t));
-    return hash.value();
+    std::string how = std::to_string(context.physical().info.subgroup_size);
+    for (const TierState& tier : context.physical().info.tiers) how += tier.on ? " on" : " off";
+    return fnv1a(how, fnv1a(context.options().purpose));
 }
 
 std::string hexadecimal(std::uint64_t number) {
@@ -70,13 +56,12 @@ void replace_file(const std::filesystem::path& file, std::span<const char> data)
     const std::filesystem::path temporary = file.string() + "." + std::to_string(unique);
     std::ofstream out(temporary, std::ios::binary);
     out.write(data.data(), static_cast<std::streamsize>(data.size())).flush();
-    if (out)
-        std::filesystem::rename(temporary, file, ignored);
-    else
-        std::filesystem::remove(temporary, ignored);
+    std::error_code failed;
+    if (out) std::filesystem::rename(temporary, file, failed);
+    if (!out || failed) std::filesystem::remove(temporary, ignored);
 }
 
-std::vector<char> read_file(const std::filesystem::path& path) {
+std::string read_file(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
 }
@@ -84,10 +69,8 @@ std::vector<char> read_file(const std::filesystem::path& path) {
 }  // namespace
 
 std::size_t Pipelines::KeyHash::operator()(const Key& key) const {
-    Hash hash;
-    hash.add(&key.kernel, sizeof key.kernel);
-    hash.add(key.constants.values.data(), key.constants.count * sizeof(std::uint32_t));
-    return hash.value();
+    const std::span constants(key.constants.values.data(), key.constants.count);
+    return fnv1a(bytes_of(constants), fnv1a(bytes_of(std::span(&key.kernel, 1))));
 }
 
 Pipelines::Pipelines(Context& context)
@@ -95,7 +78,7 @@ Pipelines::Pipelines(Context& context)
       table_(context.options().bound_kernels.empty() ? all_kernels()
                                                      : context.options().bound_kernels) {
     const auto& folder = context.options().pipeline_cache_folder;
-    std::vector<char> saved;
+    std::string saved;
     if (!folder.empty()) {
         const std::string name =
             "pipelines-" + hexadecimal(cache_key(context.physical().device, table_));
@@ -275,21 +258,25 @@ void Pipelines::save() const {
     if (file_.empty() || entries_.empty()) return;
     std::size_t bytes = 0;
     if (vkGetPipelineCacheData(context_.device(), cache_, &bytes, nullptr) != VK_SUCCESS) return;
-    std::vector<char> data(bytes);
+    std::string data(bytes, '\0');
     if (vkGetPipelineCacheData(context_.device(), cache_, &bytes, data.data()) != VK_SUCCESS)
         return;
     if (read_file(file_) != data) replace_file(file_, data);
 }
 
-// A line for each: the kernel's index, how many constants it is given, these.
+// A line for each: the kernel's index, how many constants it is given, these. Above them their
+// hash, since a driver may not survive the constants of a damaged file.
 std::vector<Pipelines::Key> Pipelines::read_expected() const {
+    std::istringstream in(read_file(expected_file_));
+    std::string hash;
+    std::getline(in, hash);
+    if (hash != hexadecimal(fnv1a(in.view().substr(std::min(hash.size() + 1, in.view().size())))))
+        return {};
     std::vector<Key> keys;
-    std::ifstream in(expected_file_);
     for (Key key{}; in >> key.kernel >> key.constants.count; keys.push_back(key)) {
-        key.constants.values = {};
         if (key.kernel >= table_.size() || key.constants.count > key.constants.values.size()) break;
+        key.constants.values = {};
         for (std::uint32_t i = 0; i < key.constants.count; ++i) in >> key.constants.values[i];
-        if (!in) break;
     }
     return keys;
 }
@@ -310,7 +297,7 @@ void Pipelines::save_expected() const {
             lines << ' ' << key.constants.values[i];
         lines << '\n';
     }
-    replace_file(expected_file_, lines.str());
+    replace_file(expected_file_, hexadecimal(fnv1a(lines.view())) + '\n' + lines.str());
 }
 
 }  // namespace assay::vk

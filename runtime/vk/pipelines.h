@@ -16,9 +16,9 @@ namespace assay::vk {
 
 class Context;
 
-// The pipelines of a device: built on first use, or, if they were used the last time that the
-// device was opened for the same (DeviceOptions::purpose), from the beginning, by a thread of their
-// own. Kept in a cache file keyed by device, driver and kernels. Any thread may call.
+// The pipelines of a device: built on first use, or, if they were used before when the device was
+// opened for the same (DeviceOptions::purpose), from the beginning, by threads of their own. Kept
+// in a cache file keyed by device, driver and kernels. Any thread may call.
 class Pipelines {
 public:
     explicit Pipelines(Context& context);
@@ -50,7 +50,7 @@ private:
         bool in_work = false;  // some thread builds it
         bool used = false;
     };
-    // The entry's pipeline, built if need be.
+    // The entry's pipeline, built if need be. The lock, held, is let go of meanwhile.
     VkPipeline built(const Key& key, Entry& entry, std::unique_lock<std::mutex>& lock);
     VkPipeline build(const Key& key);
     void build_expected(const std::stop_token& stop);
