@@ -48,7 +48,7 @@ std::vector<Stage> stages_of(const std::vector<std::unique_ptr<Device>>& devices
 
 Session::Session(const RunOptions& options, Checkpoint checkpoint)
     : checkpoint_(std::move(checkpoint)),
-      devices_(open_devices(options)),
+      devices_(open_devices(options, options.model)),
       open_seconds_(opening_.seconds()),
       engine_options_(engine_options(options, checkpoint_, places_of(devices_))),
       plans_(checked_plans(checkpoint_, engine_options_, devices_, options.experts_on_host)),
@@ -120,7 +120,8 @@ void require_bytes(Device& device) {
 
 }  // namespace
 
-std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
+std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options,
+                                                  const std::string& purpose) {
     std::vector<std::string> names = options.devices;
     if (names.empty()) names.emplace_back();
     std::vector<std::unique_ptr<Device>> devices;
@@ -130,7 +131,7 @@ std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options) {
                           .validation = ASSAY_VALIDATION,
                           .pipeline_cache_folder = options.keep_pipelines ? default_cache_folder()
                                                                           : std::filesystem::path(),
-                          .purpose = options.model,
+                          .purpose = purpose,
                           .disabled = options.disabled}));
     for (const auto& device : devices) {
         if (!device->info().is_cpu) prove(*device, options);  // a CPU implementation uses none

@@ -61,8 +61,9 @@ std::uint32_t choose_context(const Config& config, std::uint32_t asked);
 EngineOptions engine_options(const RunOptions& run, const Checkpoint& checkpoint,
                              const std::vector<Place>& places);
 
-// The devices that the options name, or the fastest.
-std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options);
+// The devices that the options name, or the fastest. `purpose` as in DeviceOptions.
+std::vector<std::unique_ptr<Device>> open_devices(const RunOptions& options,
+                                                  const std::string& purpose = {});
 // The devices with what each has free; of one that is named twice, half.
 std::vector<Place> places_of(const std::vector<std::unique_ptr<Device>>& devices);
 
