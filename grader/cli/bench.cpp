@@ -33,7 +33,8 @@ Action add_options(CLI::App& command) {
     add_bench_grading_options(*grading, *grading_options);
 
     CLI::App* kernels = command.add_subcommand(
-        "kernels", "Time every kernel, check its answers, and compare it with what the device can do");
+        "kernels",
+        "Time every kernel, check its answers, and compare it with what the device can do");
     kernels->footer(
         "Example:\n"
         "  assay bench kernels\n"
@@ -43,7 +44,8 @@ Action add_options(CLI::App& command) {
     add_bench_kernels_options(*kernels, *kernels_options);
 
     CLI::App* tune = command.add_subcommand(
-        "tune", "Find out how matrix products are computed fastest on a device, and keep it");
+        "tune",
+        "Find the fastest ways to multiply matrices and to attend on a device, and keep them");
     tune->footer(
         "Example:\n"
         "  assay bench tune\n"
@@ -55,9 +57,9 @@ Action add_options(CLI::App& command) {
     return [=] {
         return tune->parsed()      ? bench_tune(*tune_options)
                : kernels->parsed() ? bench_kernels(*kernels_options)
-               : model->parsed() ? bench_model(*model_options)
-               : rows->parsed()  ? bench_rows(*rows_options)
-                                 : bench_grading(*grading_options);
+               : model->parsed()   ? bench_model(*model_options)
+               : rows->parsed()    ? bench_rows(*rows_options)
+                                   : bench_grading(*grading_options);
     };
 }
 

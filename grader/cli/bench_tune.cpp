@@ -82,8 +82,7 @@ void add_bench_tune_options(CLI::App& command, BenchTuneOptions& options) {
             "--device", [&options](const std::string& name) { options.run.devices = {name}; },
             "Index or part of a name, as `assay devices` lists them (default: the fastest)")
         ->type_name("DEVICE");
-    command
-        .add_option("--seconds", options.seconds, "No further kind of products is begun after them")
+    command.add_option("--seconds", options.seconds, "No further kind of work is begun after them")
         ->check(number_from(0))
         ->capture_default_str()
         ->type_name("SECONDS");
