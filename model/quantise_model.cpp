@@ -1,15 +1,13 @@
 #include "model/quantise_model.h"
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "model/formats/dequantise.h"
 #include "model/formats/quantise.h"
 #include "model/gguf_model.h"
+#include "model/parallel.h"
 #include "runtime/error.h"
 
 namespace assay {
@@ -61,11 +59,8 @@ public:
     }
 
     void write(const GgufWriter& writer, std::uint32_t threads, const QuantiseProgress& progress) {
-        std::vector<std::jthread> pool;
-        for (std::uint32_t i = 0; i < threads; ++i)
-            pool.emplace_back([&] { work(writer, progress); });
-        pool.clear();
-        if (failure_) std::rethrow_exception(failure_);
+        parallel_for(threads, pieces_.size(),
+                     [&](std::uint64_t i) { write_piece(writer, pieces_[i], progress); });
     }
 
 private:
@@ -96,39 +91,26 @@ private:
         return all.subspan(piece.part * columns, columns);
     }
 
-    void work(const GgufWriter& writer, const QuantiseProgress& progress) {
-        try {
-            std::vector<float> values;
-            std::vector<std::byte> blocks;
-            for (std::size_t i = next_++; i < pieces_.size(); i = next_++) {
-                const Piece& piece = pieces_[i];
-                const GgufTensor& tensor = tensors_[piece.tensor];
-                quantise_piece(piece, values, blocks);
-                const std::uint64_t row = piece.part * tensor.part_rows() + piece.row;
-                writer.write(piece.tensor,
-                             row * row_bytes(formats_[piece.tensor], tensor.columns()), blocks);
-                const std::scoped_lock lock(mutex_);
-                done_bytes_ +=
-                    piece.rows * row_bytes(tensor.parts[piece.part].format, tensor.columns());
-                if (progress) progress(done_bytes_, total_bytes_);
-            }
-        } catch (...) {
-            next_ = pieces_.size();
-            const std::scoped_lock lock(mutex_);
-            if (!failure_) failure_ = std::current_exception();
-        }
+    void write_piece(const GgufWriter& writer, const Piece& piece,
+                     const QuantiseProgress& progress) {
+        const GgufTensor& tensor = tensors_[piece.tensor];
+        const std::uint64_t row = piece.part * tensor.part_rows() + piece.row;
+        writer.write(piece.tensor, row * row_bytes(formats_[piece.tensor], tensor.columns()),
+                     quantised(piece));
+        const std::scoped_lock lock(mutex_);
+        done_bytes_ += piece.rows * row_bytes(tensor.parts[piece.part].format, tensor.columns());
+        if (progress) progress(done_bytes_, total_bytes_);
     }
 
-    void quantise_piece(const Piece& piece, std::vector<float>& values,
-                        std::vector<std::byte>& blocks) const {
+    std::vector<std::byte> quantised(const Piece& piece) const {
         const GgufTensor& tensor = tensors_[piece.tensor];
         const FileTensor& part = tensor.parts[piece.part];
         const Format to = formats_[piece.tensor];
         const std::uint64_t columns = tensor.columns(),
                             size_before = row_bytes(part.format, columns),
                             size = row_bytes(to, columns);
-        values.resize(columns);
-        blocks.resize(piece.rows * size);
+        std::vector<float> values(columns);
+        std::vector<std::byte> blocks(piece.rows * size);
         for (std::uint64_t i = 0; i < piece.rows; ++i) {
             const std::uint64_t row = tensor.source_row(piece.row + i);
             const auto bytes = part.data.subspan(row * size_before, size_before);
@@ -142,6 +124,7 @@ private:
             quantise(to, values, columns, importance_of_part(piece), made);
         }
         release(part.data.subspan(piece.row * size_before, piece.rows * size_before));
+        return blocks;
     }
 
     static void check(const FileTensor& part, std::uint64_t row, Format to,
@@ -159,10 +142,8 @@ private:
     std::vector<Piece> pieces_;
     std::uint64_t total_bytes_ = 0;
 
-    std::atomic<std::size_t> next_ = 0;
-    std::mutex mutex_;  // of what follows
+    std::mutex mutex_;  // of what follows, and of telling it
     std::uint64_t done_bytes_ = 0;
-    std::exception_ptr failure_;
 };
 
 void describe(const ImportanceFile& importance, const std::string& name, GgufWriter& writer) {

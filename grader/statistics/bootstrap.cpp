@@ -2,41 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
-#include <exception>
-#include <mutex>
 #include <thread>
 
 #include "model/engine/random.h"
+#include "model/parallel.h"
 
 namespace assay {
-namespace {
-
-// Runs the task for 0 to count on all cores; throws what one of them threw.
-void for_each_index(std::size_t count, const std::function<void(std::size_t)>& task) {
-    std::atomic<std::size_t> next = 0;
-    std::exception_ptr failure;
-    std::mutex guard;
-    const auto work = [&] {
-        try {
-            for (std::size_t i = next++; i < count; i = next++) task(i);
-        } catch (...) {
-            const std::lock_guard lock(guard);
-            failure = std::current_exception();
-            next = count;
-        }
-    };
-    {
-        std::vector<std::jthread> threads;
-        for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i)
-            threads.emplace_back(work);
-        work();
-    }
-    if (failure) std::rethrow_exception(failure);
-}
-
-}  // namespace
 
 void resample(std::span<std::size_t> indices, std::uint64_t seed, std::uint64_t number) {
     const auto n = static_cast<std::uint64_t>(indices.size());
@@ -68,11 +40,12 @@ std::optional<Interval> percentile_interval(std::vector<double> values, double l
 std::vector<std::optional<Interval>> bootstrap_all(std::size_t n, const Statistics& statistics,
                                                    const BootstrapOptions& options) {
     std::vector<std::vector<std::optional<double>>> values(options.resamples);
-    for_each_index(options.resamples, [&](std::size_t number) {
+    const auto work = [&](std::uint64_t number) {
         std::vector<std::size_t> indices(n);
         resample(indices, options.seed, number);
         values[number] = statistics(indices);
-    });
+    };
+    parallel_for(std::max(std::thread::hardware_concurrency(), 1u), options.resamples, work);
     std::vector<std::optional<Interval>> intervals(values.empty() ? 0 : values.front().size());
     for (std::size_t i = 0; i < intervals.size(); ++i) {
         std::vector<double> defined;

@@ -8,7 +8,7 @@
 #include "model/formats/json.h"
 #include "model/formats/safetensors.h"
 #include "model/merge/arithmetic.h"
-#include "model/merge/parallel.h"
+#include "model/parallel.h"
 
 namespace assay {
 namespace {

@@ -9,8 +9,8 @@
 #include "model/merge/arithmetic.h"
 #include "model/merge/merger.h"
 #include "model/merge/output_folder.h"
-#include "model/merge/parallel.h"
 #include "model/merge/vocabulary.h"
+#include "model/parallel.h"
 
 namespace assay {
 namespace {

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "model/merge/arithmetic.h"
-#include "model/merge/parallel.h"
 #include "model/merge/task_vectors.h"
+#include "model/parallel.h"
 
 namespace assay {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "model/merge/arithmetic.h"
-#include "model/merge/parallel.h"
+#include "model/parallel.h"
 
 namespace assay {
 namespace {

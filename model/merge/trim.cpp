@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "model/merge/merger.h"
-#include "model/merge/parallel.h"
+#include "model/parallel.h"
 
 namespace assay {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/merge/parallel.h"
+#include "model/parallel.h"
 
 #include <algorithm>
 #include <atomic>
