@@ -107,7 +107,9 @@ void tune_on_first_use(const RunOptions& options, const Checkpoint& checkpoint,
             warn("not tuned: " + std::string(failed.what()) + " (assay bench tune tries again)");
         }
         try {
-            ops::set_tuning(*device, store_tuning(*device, tuning, report));
+            const ops::Tuning found = store_tuning(*device, tuning, report);
+            for (const auto& other : devices)  // of the same kind
+                if (tuning_file(*other) == tuning_file(*device)) ops::set_tuning(*other, found);
         } catch (const Error& failed) {
             warn(failed.what());
         }

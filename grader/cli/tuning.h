@@ -26,9 +26,9 @@ ops::Tuning store_tuning(const Device& device, const bench::TuneOptions& options
 bench::ModelShape shape_of(const Config& config);
 bench::TuneOptions tune_options(const Checkpoint& checkpoint, const bench::ModelShape& shape);
 
-// Measures the products of the model on every GPU where their formats were never tried, which takes
-// a minute each, unless the options forbid it, go by no measurements or disable a tier. Says so on
-// standard error.
+// Measures the products of the model on every kind of GPU where their formats were never tried,
+// which takes a minute each, unless the options forbid it, go by no measurements or disable a tier.
+// Says so on standard error.
 void tune_on_first_use(const RunOptions& options, const Checkpoint& checkpoint,
                        const std::vector<std::unique_ptr<Device>>& devices);
 
