@@ -268,6 +268,27 @@ TEST(Device, BuildsWhatItWasUsedForBefore) {
     }
 }
 
+// Several threads build what is expected while another uses the same: `tsan` sees them.
+TEST(Device, IsUsedWhileItBuilds) {
+    constexpr std::uint32_t most_rows = 6, out_dim = 32, in_dim = 32;
+    const test::TemporaryFolder folder;
+    test::Random random(4);
+    const auto file = test::random_weight(Format::f32, out_dim, in_dim, random);
+    const auto x = random.normals(most_rows * in_dim);
+    std::vector<std::vector<float>> products[2];
+    for (auto& all : products) {
+        Device device({.pipeline_cache_folder = folder.path(), .purpose = "one model"});
+        Stream s(device);
+        const test::DeviceWeight w(s, file);
+        for (std::uint32_t rows = 1; rows <= most_rows; ++rows) {  // each has a kernel of its own
+            const Tensor some = test::upload(s, x, {most_rows, in_dim, 1}).slice(0, rows);
+            all.push_back(test::download(s, ops::matmul(s, w, some)));
+        }
+        s.wait();
+    }
+    EXPECT_EQ(products[0], products[1]);
+}
+
 TEST(Device, BuildsNothingOfATierThatIsOff) {
     const test::TemporaryFolder folder;
     DeviceOptions options{.pipeline_cache_folder = folder.path(), .purpose = "one model"};
