@@ -57,7 +57,7 @@ struct DeviceOptions {
     // Where they are kept: what the device is opened for, say a model's path. Pipelines that were
     // used for the same before are built from the beginning, beside what the caller does.
     std::string purpose{};
-    std::vector<Tier> disabled{};                   // go without these
+    std::vector<Tier> disabled{};        // go without these
     bool executable_statistics = false;  // have drivers keep what they know of kernels, which may
                                          // cost time and memory, see executables()
 };
