@@ -9,8 +9,8 @@
 #include "parts.glsl"
 
 const uint spans = depth / integer_span;
-// An instruction may take more terms than share a scale. Then the weights of both spans meet the x of one, with zeros beside it:
-// of 48 bytes of a row of x in shared memory the middle third is zeros, and the last 16 else.
+// An instruction may take more terms than share a scale. Then the weights of both spans meet the x of one, with zeros in the
+// other's place: of the 48 bytes of a row of x in shared memory the middle 16 are zeros.
 const bool both_spans = matrix_depth > integer_span;
 const uint terms = both_spans ? spans : depth / matrix_depth;  // instructions that make up a block
 const uint w_terms = both_spans ? 1 : terms;
