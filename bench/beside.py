@@ -98,6 +98,15 @@ def results_path(options, device):
     return options.results or TOP / f"bench/results/{slug}-{Path(sys.argv[0]).name}.json"
 
 
+def continue_results(results, path):
+    """`results` with the rows of the file, whose command is kept beside its own."""
+    before = json.loads(path.read_text())
+    for name in ("commit", "driver", "llama_cpp", "environment"):
+        if before[name] != results[name]:
+            raise Failure(f"{path}: its {name} is {before[name]}, now it is {results[name]}")
+    return {**results, "command": f"{before['command']} && {results['command']}", "rows": before["rows"]}
+
+
 def save(results, path):
     """Whole or not at all: a run that is cut off leaves the rows before."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@
 
 #include "grader/cli/bench_support.h"
 #include "grader/cli/commands.h"
+#include "grader/cli/output_file.h"
 #include "grader/cli/quantised.h"
 #include "grader/cli/session.h"
 #include "grader/cli/terminal.h"
@@ -46,6 +47,7 @@ struct Run {
     std::uint32_t at_once, items;
     double seconds;
     SchedulerStats stats;
+    std::vector<std::vector<TokenId>> prompts;  // in the order in which they came
 
     double rate(std::uint64_t count) const { return static_cast<double>(count) / seconds; }
     double cached_share() const {
@@ -82,15 +84,18 @@ Run measure(Session& session, const BenchGradingOptions& options, const Shape& s
     Scheduler scheduler(session.engine(),
                         {.speculate = options.run.speculate, .sequences = at_once});
     prompts.begin_run(shape);
+    std::vector<std::vector<TokenId>> submitted;
     std::uint32_t ended = 0, begun = 0;
     const auto begin_item = [&] {
         prompts.begin_item(shape);
-        for (std::uint32_t i = 0; i < shape.prompts; ++i)
-            scheduler.submit({.prompt = prompts.prompt(shape),
+        for (std::uint32_t i = 0; i < shape.prompts; ++i) {
+            submitted.push_back(prompts.prompt(shape));
+            scheduler.submit({.prompt = submitted.back(),
                               .max_new_tokens = shape.written,
                               .asked = {1, 2, 3, 4, 5},
                               .endless = true,
                               .on_end = [&](const Generation&) { ++ended; }});
+        }
         ++begun;
     };
     Device& device = *session.devices().front();
@@ -102,8 +107,12 @@ Run measure(Session& session, const BenchGradingOptions& options, const Shape& s
         progress.update(static_cast<double>(ended) / (items * shape.prompts),
                         std::string(shape.name) + ", " + std::to_string(at_once) + " at once");
     }
-    return {&shape, at_once, items, watch.seconds() - (device.compile_seconds() - compiled),
-            scheduler.stats()};
+    return {&shape,
+            at_once,
+            items,
+            watch.seconds() - (device.compile_seconds() - compiled),
+            scheduler.stats(),
+            std::move(submitted)};
 }
 
 Json to_json(const Run& run) {
@@ -121,6 +130,18 @@ Json to_json(const Run& run) {
             {"preemptions", run.stats.preemptions},
             {"guessed", run.stats.guessed_tokens},
             {"accepted", run.stats.accepted_tokens}};
+}
+
+// One line for each prompt: what another program must read and write to do the same.
+std::string prompt_lines(const Run& run) {
+    std::string lines;
+    for (const std::vector<TokenId>& ids : run.prompts)
+        lines += json_text({{"shape", run.shape->name},
+                            {"at_once", run.at_once},
+                            {"written", run.shape->written},
+                            {"ids", ids}},
+                           -1);
+    return lines;
 }
 
 void print_row(const Run& run) {
@@ -164,6 +185,10 @@ void add_bench_grading_options(CLI::App& command, BenchGradingOptions& options) 
                     "Items of a run (default: twice as many as texts at once, 8 at least)")
         ->check(integer_between(1, 1 << 20))
         ->type_name("NUMBER");
+    command
+        .add_option("--prompts", options.prompts,
+                    "Write the token ids of the timed prompts, for other programs to read the same")
+        ->type_name("FILE");
     command.add_flag("!--no-speculation", options.run.speculate, "Guess no tokens");
     command.add_flag("--batch-invariant", options.run.batch_invariant,
                      "The same bits whatever the number of texts");
@@ -187,6 +212,7 @@ int bench_grading(BenchGradingOptions options) {
         }
     if (fitting.empty()) throw Error("no shape is short enough for the model");
     options.run.sequences = std::ranges::max(options.texts);
+    std::optional<ReportFile> prompts_file = report_file(options.prompts, {});
     Session session(options.run, std::move(checkpoint));
     const DeviceInfo& device = session.devices().front()->info();
     const Judge judge = describe_judge(session.checkpoint());
@@ -201,6 +227,7 @@ int bench_grading(BenchGradingOptions options) {
     Prompts prompts(session.config().vocab_size);
     Progress progress(options.run.quiet);
     Json runs = Json::array();
+    std::string timed_prompts;
     for (const Shape* shape : fitting)
         for (const std::uint32_t at_once : options.texts) {
             // Kernels are compiled before anything is timed.
@@ -208,11 +235,13 @@ int bench_grading(BenchGradingOptions options) {
             const std::uint32_t items = options.items ? options.items : std::max(2 * at_once, 8u);
             const Run run = measure(session, options, *shape, at_once, items, prompts, progress);
             progress.clear();
+            if (prompts_file) timed_prompts += prompt_lines(run);
             if (options.json)
                 runs.push_back(to_json(run));
             else
                 print_row(run);
         }
+    if (prompts_file) prompts_file->write(timed_prompts);
     if (options.json) {
         const Json json{{"version", ASSAY_VERSION},
                         {"device", {{"name", device.name}, {"driver", device.driver}}},

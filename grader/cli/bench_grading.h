@@ -13,6 +13,7 @@ struct BenchGradingOptions {
     std::vector<std::string> shapes;                    // none: all
     std::vector<std::uint32_t> texts = {1, 8, 32, 64};  // written at once
     std::uint32_t items = 0;                            // 0: twice as many as at once, 8 at least
+    std::string prompts;                                // a file for the prompts; none if empty
     bool json = false;
 };
 

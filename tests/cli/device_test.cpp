@@ -360,8 +360,11 @@ TEST(Bench, MeasuresRows) {
 }
 
 TEST(Bench, MeasuresGrading) {
-    const Ran ran = run_assay({"bench", "grading", "--model", demo_file(), "--shapes",
-                               "pairs,verdict-only", "--at-once", "1,2", "--items", "2", "--json"});
+    const TemporaryFolder folder;
+    const std::string file = folder.path() / "prompts.jsonl";
+    const Ran ran =
+        run_assay({"bench", "grading", "--model", demo_file(), "--shapes", "pairs,verdict-only",
+                   "--at-once", "1,2", "--items", "2", "--json", "--prompts", file});
     ASSERT_EQ(ran.exit_code, 0) << ran.errors;
     const Json runs = Json::parse(ran.output)["runs"];
     ASSERT_EQ(runs.size(), 4u);
@@ -378,6 +381,19 @@ TEST(Bench, MeasuresGrading) {
         // 230 tokens are common to all prompts, and 310 to those of a pair.
         EXPECT_NEAR(run["cached_share"],
                     pairs ? (310 + 230 + 310) / (4.0 * 500) : 230 / (2.0 * 1100), 2e-3);
+    }
+
+    std::vector<Json> prompts;
+    for (const std::string& line : lines(read_file(file))) prompts.push_back(Json::parse(line));
+    ASSERT_EQ(prompts.size(), 2 * 4u + 2 * 2u);  // at once 1 and 2: four of pairs, two of the other
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+        const bool pairs = i < 8;
+        EXPECT_EQ(prompts[i]["shape"], pairs ? "pairs" : "verdict-only");
+        EXPECT_EQ(prompts[i]["ids"].size(), pairs ? 500 : 1100);
+        EXPECT_EQ(prompts[i]["written"], pairs ? 100 : 0);
+        const std::size_t first = pairs ? i / 4 * 4 : 8 + (i - 8) / 2 * 2;  // of the same run
+        for (std::size_t k = 0; k < 230; ++k)
+            ASSERT_EQ(prompts[i]["ids"][k], prompts[first]["ids"][k]);
     }
 }
 
