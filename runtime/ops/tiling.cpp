@@ -15,8 +15,9 @@ constexpr std::uint32_t most_rows_without_matrices = 8;
 // The least tile of a workgroup's matrices is 32 rows on the devices known.
 constexpr std::uint32_t most_rows_of_small_tiles = 16;
 // Rows of x that one invocation serves. Up to 16 spread the cost of reading and decoding a weight;
-// more would have no registers.
-constexpr std::uint32_t most_served = 16;
+// more have no registers. Where weights are plain numbers, one tile of up to 24 still beats two on
+// CPU implementations.
+constexpr std::uint32_t most_served = 16, most_served_alone = 24;
 
 // Tiles are as even as can be: rows that fill up a tile are computed too, so a row more should not
 // bring many of them.
@@ -73,7 +74,8 @@ MatmulPath usual_path(const Stream& s, Format format, std::uint32_t rows) {
     }
 }
 
-Cut usual_cut(const Stream& s, MatmulPath path, std::uint32_t rows, std::uint32_t out_dim) {
+Cut usual_cut(const Stream& s, MatmulPath path, Format format, std::uint32_t rows,
+              std::uint32_t out_dim) {
     const DeviceInfo& device = s.device().info();
     if (path == MatmulPath::coopmat)
         return cut_of(path,
@@ -84,25 +86,28 @@ Cut usual_cut(const Stream& s, MatmulPath path, std::uint32_t rows, std::uint32_
         s.device().has(Tier::coopmat_s8))
         return cut_of(path, usual_matrix_cut(device, Operands::s8, rows));
     if (path == MatmulPath::tiled || path == MatmulPath::dot) return {path, {}};
-    const std::uint32_t each = tile_rows(rows, most_served);
     if (path == MatmulPath::skinny) {
         // Few outputs make few workgroups, which must be larger to keep enough reads under way.
         const Cut large{path, {most_served, 32}};
-        const bool more = out_dim <= most_narrow && each <= 4 && !s.batch_invariant();
+        const bool more =
+            out_dim <= most_narrow && tile_rows(rows, most_served) <= 4 && !s.batch_invariant();
         return more && fits(device, large, rows) ? large : Cut{path, {most_served, 16}};
     }
     // With few rows a second pair of outputs shares the reading of x; with many it would have no
     // registers.
-    return {path, {most_served, each <= 8 && direct_workgroup(device) < lanes ? 2u : 1u}};
+    const bool alone = info(format).block_size == 1 && rows <= most_served_alone;
+    const std::uint32_t most = alone ? most_served_alone : most_served;
+    const bool more = tile_rows(rows, most) <= 8 && direct_workgroup(device) < lanes;
+    return {path, {most, more ? 2u : 1u}};
 }
 
 constexpr Cut cuts[] = {
     {MatmulPath::direct, {16, 1}},  {MatmulPath::direct, {16, 2}},  {MatmulPath::direct, {8, 1}},
     {MatmulPath::direct, {8, 2}},   {MatmulPath::direct, {4, 2}},   {MatmulPath::direct, {4, 4}},
-    {MatmulPath::skinny, {16, 8}},  {MatmulPath::skinny, {16, 16}}, {MatmulPath::skinny, {16, 32}},
-    {MatmulPath::skinny, {16, 64}}, {MatmulPath::skinny, {8, 8}},   {MatmulPath::skinny, {8, 16}},
-    {MatmulPath::skinny, {8, 32}},  {MatmulPath::skinny, {4, 16}},  {MatmulPath::skinny, {4, 32}},
-    {MatmulPath::tiled, {}},
+    {MatmulPath::direct, {24, 1}},  {MatmulPath::skinny, {16, 8}},  {MatmulPath::skinny, {16, 16}},
+    {MatmulPath::skinny, {16, 32}}, {MatmulPath::skinny, {16, 64}}, {MatmulPath::skinny, {8, 8}},
+    {MatmulPath::skinny, {8, 16}},  {MatmulPath::skinny, {8, 32}},  {MatmulPath::skinny, {4, 16}},
+    {MatmulPath::skinny, {4, 32}},  {MatmulPath::tiled, {}},
 };
 
 // CPU implementations are slow with shared memory and barriers, GPUs have registers for more.
@@ -124,8 +129,8 @@ bool fits(const DeviceInfo& device, const Cut& cut, std::uint32_t rows) {
     if (cut.path == MatmulPath::coopmat2) return fits(device, flexible_cut(cut));
     if (cut.path == MatmulPath::dot) return true;
     const auto [most_rows, shares] = std::pair(cut.numbers[0], cut.numbers[1]);
-    if (most_rows == 0 || most_rows > most_served || shares == 0 || shares > panel_rows)
-        return false;
+    const std::uint32_t most = cut.path == MatmulPath::direct ? most_served_alone : most_served;
+    if (most_rows == 0 || most_rows > most || shares == 0 || shares > panel_rows) return false;
     if (cut.path == MatmulPath::direct) return 2 * direct_workgroup(device) * shares <= panel_rows;
     // A workgroup may be limited in subgroups too, so narrow ones make do with less.
     const std::uint32_t most_invocations = device.subgroup_size >= 32
@@ -159,7 +164,7 @@ Cut choose_cut(const Stream& s, MatmulPath asked, Rows of, Format format, std::u
     const MatmulPath path = asked != MatmulPath::automatic ? asked
                             : best                         ? best->path
                                    : usual_path(s, format, s.batch_invariant() ? 1 : rows);
-    return best && best->path == path ? *best : usual_cut(s, path, rows, out_dim);
+    return best && best->path == path ? *best : usual_cut(s, path, format, rows, out_dim);
 }
 
 std::vector<Cut> cuts_to_try(const DeviceInfo& device, Format format, std::uint32_t rows,
