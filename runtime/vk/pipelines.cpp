@@ -261,6 +261,7 @@ void Pipelines::save() const {
     std::string data(bytes, '\0');
     if (vkGetPipelineCacheData(context_.device(), cache_, &bytes, data.data()) != VK_SUCCESS)
         return;
+    data.resize(bytes);
     if (read_file(file_) != data) replace_file(file_, data);
 }
 
@@ -285,7 +286,7 @@ std::vector<Pipelines::Key> Pipelines::read_expected() const {
 // one.
 void Pipelines::save_expected() const {
     if (expected_file_.empty() || used_.empty()) return;
-    constexpr std::size_t most = 128;
+    constexpr std::size_t most = 128;  // that are worth building: a model takes some tens
     std::vector<Key> keys = used_;
     for (const Key& key : expected_)
         if (keys.size() < most && std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
