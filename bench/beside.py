@@ -42,6 +42,8 @@ def add_program_options(parser):
         help="starts both programs, for example in another system's folder: 'chroot /opt/sid'")
     add("--work", type=Path, default=Path("/tmp"), metavar="FOLDER", help="for files of the run (default: %(default)s)")
     add("--work-inside", type=Path, metavar="FOLDER", help="the name that --work has there")
+    add("--results", type=Path, metavar="FILE", help=f"default: bench/results/DEVICE-{Path(sys.argv[0]).name}.json")
+    add("--again", action="store_true", help="replace the results file")
     add("--table", type=Path, metavar="FILE", help="print the table of these results")
     add("--readme", action="store_true", help="with --table: write it into README.md")
 
@@ -98,13 +100,19 @@ def results_path(options, device):
     return options.results or TOP / f"bench/results/{slug}-{Path(sys.argv[0]).name}.json"
 
 
-def continue_results(results, path):
-    """`results` with the rows of the file, whose command is kept beside its own."""
+def resume(this_run, path, again):
+    """The results to add rows to: those of the file if they were measured as these will be."""
+    if again or not path.exists():
+        return this_run
     before = json.loads(path.read_text())
-    for name in ("commit", "driver", "llama_cpp", "environment"):
-        if before[name] != results[name]:
-            raise Failure(f"{path}: its {name} is {before[name]}, now it is {results[name]}")
-    return {**results, "command": f"{before['command']} && {results['command']}", "rows": before["rows"]}
+    if this_run["commit"] == before["commit"] + "-dirty":  # as the rows make it that were saved
+        this_run["commit"] = before["commit"]
+    for key in this_run.keys() - {"date", "command", "rows"}:
+        if before.get(key) != this_run[key]:
+            raise Failure(f"{path}: {key} {before.get(key)}, now {this_run[key]}: give --again or another --results")
+    if this_run["command"] not in before["command"].split(" && "):
+        before["command"] += " && " + this_run["command"]
+    return before
 
 
 def save(results, path):
@@ -116,8 +124,8 @@ def save(results, path):
 
 
 def significant(value):
-    """Three digits, without an exponent."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    """Three digits, fewer of what is small, without an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3g}"
 
 
 def print_table(text, options):
