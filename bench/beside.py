@@ -107,8 +107,8 @@ def resume(this_run, path, again):
     before = json.loads(path.read_text())
     if this_run["commit"] == before["commit"] + "-dirty":  # as the rows make it that were saved
         this_run["commit"] = before["commit"]
-    for key in this_run.keys() - {"date", "command", "rows"}:
-        if before.get(key) != this_run[key]:
+    for key in this_run:
+        if key not in ("date", "command", "rows") and before.get(key) != this_run[key]:
             raise Failure(f"{path}: {key} {before.get(key)}, now {this_run[key]}: give --again or another --results")
     if this_run["command"] not in before["command"].split(" && "):
         before["command"] += " && " + this_run["command"]

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -200,7 +201,8 @@ void add_bench_grading_options(CLI::App& command, BenchGradingOptions& options) 
 }
 
 int bench_grading(BenchGradingOptions options) {
-    Checkpoint checkpoint(model_path(options.run));
+    const std::filesystem::path model = model_path(options.run);
+    Checkpoint checkpoint(model);
     std::vector<const Shape*> fitting;
     for (const Shape* shape : chosen_shapes(options))
         if (shape->prompt + shape->written <= checkpoint.config().max_position_embeddings) {
@@ -212,7 +214,7 @@ int bench_grading(BenchGradingOptions options) {
         }
     if (fitting.empty()) throw Error("no shape is short enough for the model");
     options.run.sequences = std::ranges::max(options.texts);
-    std::optional<ReportFile> prompts_file = report_file(options.prompts, {});
+    std::optional<ReportFile> prompts_file = report_file(options.prompts, {model.string()});
     Session session(options.run, std::move(checkpoint));
     const DeviceInfo& device = session.devices().front()->info();
     const Judge judge = describe_judge(session.checkpoint());
