@@ -34,11 +34,6 @@ void gather_once(const DeviceOptions& options) {
     EXPECT_EQ(y, (std::vector<float>{2, 1}));
 }
 
-std::string text_of(const std::filesystem::path& file) {
-    std::ifstream in(file);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
 // What a device keeps of the pipelines that it was used for.
 std::vector<std::filesystem::path> lists_of_pipelines(const std::filesystem::path& folder) {
     std::vector<std::filesystem::path> files(std::filesystem::directory_iterator(folder), {});
@@ -254,7 +249,7 @@ TEST(Device, BuildsWhatItWasUsedForBefore) {
 
     const auto lists = lists_of_pipelines(folder.path());
     ASSERT_EQ(lists.size(), 1u);
-    const std::string whole = text_of(lists[0]);
+    const std::string whole = test::read_file(lists[0]);
     std::string changed = whole;
     char& digit = changed.at(changed.size() - 2);  // the last, of a constant
     digit = digit == '1' ? '2' : '1';
@@ -264,7 +259,7 @@ TEST(Device, BuildsWhatItWasUsedForBefore) {
         std::ofstream(lists[0]) << damaged;
         EXPECT_FALSE(builds_gather(options("one model"), 0s)) << damaged;
         gather_once(options("one model"));
-        EXPECT_EQ(text_of(lists[0]), whole) << "a damaged one is replaced";
+        EXPECT_EQ(test::read_file(lists[0]), whole) << "a damaged one is replaced";
     }
 }
 
